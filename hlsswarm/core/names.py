@@ -1,0 +1,105 @@
+"""Names of units and slices: the one place that knows how they are built.
+
+    hlsswarm.slice
+      hlsswarm-RUN.slice
+        hlsswarm-RUN-clients.slice   hlsswarm-RUN-client-0001.service …
+        hlsswarm-RUN-origin.slice    hlsswarm-RUN-encoder-NAME.service, hlsswarm-RUN-nginx.service
+
+systemd.slice(5): a dash in a slice's name is a level of the tree, so a run's name has none.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass
+
+ROOT_SLICE = "hlsswarm.slice"
+"""Slice above all runs."""
+UNIT_PATTERN = "hlsswarm*"
+"""Glob that matches every unit of ours, and nobody else's."""
+
+RUN_ID_HELP = "1 to 16 characters of a-z and 0-9"
+_RUN_ID = re.compile(r"[a-z0-9]{1,16}")
+_MEMBER = re.compile(
+    r"hlsswarm-(?P<run>[a-z0-9]{1,16})"
+    r"-(?P<role>client|encoder|nginx)(?:-(?P<rest>[A-Za-z0-9_.]+))?\.service"
+)
+_SLICE = re.compile(r"hlsswarm-(?P<run>[a-z0-9]{1,16})(?:-(?P<part>clients|origin))?\.slice")
+
+
+def is_run_id(text: str) -> bool:
+    """Whether `text` may name a run."""
+    return _RUN_ID.fullmatch(text) is not None
+
+
+def new_run_id(rng: random.Random) -> str:
+    """A short run id: a letter and five more characters, 36**5 * 26 of them."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    return rng.choice(letters) + "".join(rng.choices(letters + "0123456789", k=5))
+
+
+@dataclass(frozen=True)
+class UnitName:
+    """A unit of ours taken apart: `run`, `role` (client, encoder, nginx), `member`."""
+
+    run: str
+    role: str
+    member: str
+
+
+def run_slice(run: str) -> str:
+    """Slice of one run; stopping it stops the run."""
+    return f"hlsswarm-{run}.slice"
+
+
+def clients_slice(run: str) -> str:
+    """Slice of a run's clients."""
+    return f"hlsswarm-{run}-clients.slice"
+
+
+def origin_slice(run: str) -> str:
+    """Slice of a run's test origin."""
+    return f"hlsswarm-{run}-origin.slice"
+
+
+def client_unit(run: str, number: int) -> str:
+    """Unit of client `number`, counted from 1."""
+    return f"hlsswarm-{run}-client-{number:04d}.service"
+
+
+def encoder_unit(run: str, name: str) -> str:
+    """Unit of the encoder `name`."""
+    return f"hlsswarm-{run}-encoder-{name}.service"
+
+
+def nginx_unit(run: str) -> str:
+    """Unit of a run's web server."""
+    return f"hlsswarm-{run}-nginx.service"
+
+
+def run_pattern(run: str) -> str:
+    """Glob over the services of one run."""
+    return f"hlsswarm-{run}-*.service"
+
+
+def parse_unit(name: str) -> UnitName | None:
+    """The parts of a service name of ours; None for any other unit."""
+    match = _MEMBER.fullmatch(name)
+    if match is None:
+        return None
+    return UnitName(match["run"], match["role"], match["rest"] or "")
+
+
+def run_of_slice(name: str) -> str | None:
+    """The run that a slice of ours belongs to, when it is a run's own (top) slice."""
+    match = _SLICE.fullmatch(name)
+    if match is None or match["part"] is not None:
+        return None
+    return match["run"]
+
+
+def cgroup_path(slice_name: str) -> str:
+    """Relative cgroup path of a slice: each dash is a directory (systemd.slice(5))."""
+    parts = slice_name.removesuffix(".slice").split("-")
+    return "/".join("-".join(parts[: i + 1]) + ".slice" for i in range(len(parts)))

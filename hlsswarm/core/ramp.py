@@ -1,0 +1,44 @@
+"""When each client is to start: a pure, seeded function.
+
+    clients
+      N ┤              ┌──────────────
+        │         ┌────┘
+        │    ┌────┘            one start each 1/rate seconds, each start
+      1 ┼────┘                 moved by its own jitter, not the ones after it
+        └────┴────┴────┴──────────────► seconds since the run began
+
+Client i (counted from 0) is due at i/rate + jitter_i, where jitter_i is uniform in [0, jitter].
+The offsets do not add up: the last client is due at (N-1)/rate + at most one jitter, so jitter
+spreads the starts and leaves the rate as it was asked for.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Start:
+    """One planned start: `due_seconds` since the run began, `client` counted from 1."""
+
+    due_seconds: float
+    client: int
+
+
+def ramp_schedule(
+    clients: int, *, rate_per_second: float, jitter_seconds: float, seed: int
+) -> tuple[Start, ...]:
+    """All starts of a run in the order of time.
+
+    `rate_per_second` 0 starts everybody at once (spread by the jitter alone). The same arguments
+    give the same schedule. Raises ValueError for a negative number of clients, rate or jitter.
+    """
+    if clients < 0 or rate_per_second < 0 or jitter_seconds < 0:
+        raise ValueError("clients, rate and jitter must not be negative")
+    rng = random.Random(f"ramp {seed}")
+    gap = 1 / rate_per_second if rate_per_second else 0.0
+    starts = [
+        Start(index * gap + rng.uniform(0, jitter_seconds), index + 1) for index in range(clients)
+    ]
+    return tuple(sorted(starts, key=lambda start: start.due_seconds))

@@ -1,0 +1,235 @@
+"""From the plan to unit properties: D-Bus name, signature and value side by side.
+
+Pure: says what systemd is to be asked for, and opens no bus. Sources: systemd.service(5),
+systemd.exec(5), systemd.resource-control(5), org.freedesktop.systemd1(5).
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hlsswarm.core import names
+from hlsswarm.core.backoff import Backoff
+
+MICROSECONDS = 1_000_000
+FFMPEG_INTERRUPTED = 255
+"""ffmpeg's exit status after SIGINT or SIGTERM (fftools/ffmpeg.c): an orderly end."""
+
+
+class Property(NamedTuple):
+    """One property of a unit as D-Bus carries it."""
+
+    name: str
+    signature: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class UnitSpec:
+    """A unit to be made: its name and what it is made of."""
+
+    name: str
+    properties: tuple[Property, ...]
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What a manager was found able to do, by asking it."""
+
+    version: int
+    exec_start_ex: bool
+    restart_steps: bool
+    restart_jitter: bool
+    memory_limit: bool
+    cpu_limit: bool
+    tasks_limit: bool
+    ip_filter: bool
+
+    def lacks(self) -> tuple[str, ...]:
+        """What a run does without on this manager, in words; empty when nothing."""
+        lacking = []
+        limits = {
+            "memory": self.memory_limit,
+            "CPU": self.cpu_limit,
+            "tasks": self.tasks_limit,
+        }
+        missing = [name for name, there in limits.items() if not there]
+        if missing:
+            lacking.append(f"enforced {' and '.join(missing)} limits (controllers not delegated)")
+        if not self.restart_steps:
+            lacking.append(
+                "restart steps in systemd (the waits grow only while the controller lives)"
+            )
+        if not self.ip_filter:
+            lacking.append("IP address filters")
+        return tuple(lacking)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of one unit or slice; None leaves the manager's own."""
+
+    memory_max_bytes: int | None = None
+    cpu_quota: float | None = None
+    """Share of one processor: 1.5 is one and a half."""
+    tasks_max: int | None = None
+
+    def properties(self) -> list[Property]:
+        """Accounting on, and the limits that are set."""
+        result = [
+            Property("CPUAccounting", "b", True),
+            Property("MemoryAccounting", "b", True),
+            Property("TasksAccounting", "b", True),
+        ]
+        if self.memory_max_bytes is not None:
+            result.append(Property("MemoryMax", "t", self.memory_max_bytes))
+        if self.cpu_quota is not None:
+            quota = round(self.cpu_quota * MICROSECONDS)
+            result.append(Property("CPUQuotaPerSecUSec", "t", quota))
+        if self.tasks_max is not None:
+            result.append(Property("TasksMax", "t", self.tasks_max))
+        return result
+
+
+CLIENT_LIMITS = Limits(memory_max_bytes=256 << 20, tasks_max=64)
+"""One client: Debian's ffmpeg needs 10 to 16 MB; a runaway one must not take the rest along."""
+
+
+@dataclass(frozen=True)
+class RestartPolicy:
+    """How systemd restarts a client: always, or (`on-failure`) not after a finished VOD."""
+
+    backoff: Backoff
+    seed: int
+    when: str = "always"
+
+    def properties(self, abilities: Abilities, client: int, *, failures: int = 1) -> list[Property]:
+        """Restart properties for `client` after `failures` failures in a row.
+
+        With restart steps systemd itself makes the waits grow. Without, the unit has the one
+        wait that is due now, and the controller makes the unit anew when a longer one is.
+        """
+        result = [
+            Property("Restart", "s", self.when),
+            # Else systemd gives a client up for good after 5 starts in 10 s.
+            Property("StartLimitIntervalUSec", "t", 0),
+        ]
+        if not abilities.restart_steps:
+            delay = self.backoff.delay_seconds(failures, client, self.seed)
+            return [*result, _usec("RestartUSec", delay)]
+        factor = 1.0 if abilities.restart_jitter else self.backoff.factor(client, self.seed)
+        result.append(_usec("RestartUSec", self.backoff.minimum_seconds * factor))
+        if self.backoff.steps > 0:
+            result.append(Property("RestartSteps", "u", self.backoff.steps))
+            result.append(_usec("RestartMaxDelayUSec", self.backoff.maximum_seconds * factor))
+        if abilities.restart_jitter:
+            result.append(_usec("RestartRandomizedDelayUSec", self.backoff.minimum_seconds * 0.4))
+        return result
+
+
+def _usec(name: str, seconds: float) -> Property:
+    return Property(name, "t", max(1, math.ceil(seconds * MICROSECONDS)))
+
+
+def exec_start(command: Sequence[str], abilities: Abilities) -> Property:
+    """The command, so that each argument reaches the program byte for byte.
+
+    ExecStart expands `$VAR` and `$$` (systemd.service(5), COMMAND LINES); ExecStartEx can be
+    told not to. `%` is special in unit files only, never over D-Bus. Raises ValueError for an
+    empty command, a program that is not an absolute path, or a NUL byte.
+    """
+    if not command or not Path(command[0]).is_absolute():
+        raise ValueError("the program of a unit needs an absolute path")
+    if any("\0" in argument for argument in command):
+        raise ValueError("an argument holds a NUL byte")
+    if abilities.exec_start_ex:
+        return Property("ExecStartEx", "a(sasas)", [(command[0], list(command), ["no-env-expand"])])
+    escaped = [argument.replace("$", "$$") for argument in command]
+    return Property("ExecStart", "a(sasb)", [(command[0], escaped, False)])
+
+
+def _service(description: str, slice_name: str, command: Property) -> list[Property]:
+    """What every service of ours has."""
+    return [
+        Property("Description", "s", description),
+        Property("Slice", "s", slice_name),
+        # `exec`: the start job ends when the program runs, so a start's lateness is the truth.
+        Property("Type", "s", "exec"),
+        command,
+        Property("CollectMode", "s", "inactive-or-failed"),
+        Property("KillMode", "s", "control-group"),
+        Property("SendSIGKILL", "b", True),
+        Property("StandardInput", "s", "null"),
+        Property("StandardOutput", "s", "null"),
+        Property("NoNewPrivileges", "b", True),
+        Property("UMask", "u", 0o022),
+        Property("LimitCORE", "t", 0),
+    ]
+
+
+def client_spec(
+    run: str,
+    client: int,
+    command: Sequence[str],
+    *,
+    abilities: Abilities,
+    telemetry_socket: Path,
+    restart: RestartPolicy,
+    failures: int = 1,
+    limits: Limits = CLIENT_LIMITS,
+    stop_timeout_seconds: float = 2.0,
+) -> UnitSpec:
+    """The unit of one client. `telemetry_socket` listens for ffmpeg's stderr."""
+    properties = _service(
+        f"hlsswarm client {client} of run {run}",
+        names.clients_slice(run),
+        exec_start(command, abilities),
+    )
+    properties += [
+        Property("StandardErrorFile", "s", str(telemetry_socket)),
+        Property("SuccessExitStatus", "(aiai)", ([FFMPEG_INTERRUPTED], [])),
+        Property("KillSignal", "i", int(signal.SIGTERM)),
+        _usec("TimeoutStopUSec", stop_timeout_seconds),
+        # Where memory runs out, a client goes before the controller and the machine's own.
+        Property("OOMScoreAdjust", "i", 500),
+    ]
+    properties += restart.properties(abilities, client, failures=failures)
+    properties += limits.properties()
+    return UnitSpec(names.client_unit(run, client), tuple(properties))
+
+
+def origin_service_spec(
+    name: str,
+    run: str,
+    description: str,
+    command: Sequence[str],
+    *,
+    abilities: Abilities,
+    log_file: Path,
+    limits: Limits,
+    kill_signal: signal.Signals = signal.SIGTERM,
+    stop_timeout_seconds: float = 3.0,
+) -> UnitSpec:
+    """A service of the test origin: an encoder or the web server. Its stderr goes to a file."""
+    properties = _service(description, names.origin_slice(run), exec_start(command, abilities))
+    properties += [
+        Property("StandardErrorFileToAppend", "s", str(log_file)),
+        Property("SuccessExitStatus", "(aiai)", ([FFMPEG_INTERRUPTED], [])),
+        Property("KillSignal", "i", int(kill_signal)),
+        _usec("TimeoutStopUSec", stop_timeout_seconds),
+        Property("Restart", "s", "always"),
+        _usec("RestartUSec", 0.5),
+        Property("StartLimitIntervalUSec", "t", 0),
+    ]
+    properties += limits.properties()
+    return UnitSpec(name, tuple(properties))
+
+
+def slice_spec(name: str, description: str, limits: Limits) -> UnitSpec:
+    """A slice with the limits of all that is in it."""
+    return UnitSpec(name, (Property("Description", "s", description), *limits.properties()))

@@ -1,0 +1,231 @@
+"""Control groups of this machine: where they are, who is in them, what they have used.
+
+Knows cgroups(7) (v1, hybrid and v2) and reads or writes only below the cgroup it is given.
+Nothing here talks to systemd.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+MOUNTINFO = Path("/proc/self/mountinfo")
+CGROUP2 = "cgroup2"
+
+
+@dataclass(frozen=True)
+class Hierarchy:
+    """One mounted cgroup tree.
+
+    `controllers` is the second field of /proc/PID/cgroup (`cpu`, `name=systemd`, empty for v2),
+    `mount` where the tree is mounted, `root` the cgroup that shows there as its top.
+    """
+
+    controllers: str
+    mount: Path
+    root: str
+
+    @property
+    def is_v2(self) -> bool:
+        """Whether this is the unified (v2) tree."""
+        return self.controllers == ""
+
+    def directory(self, cgroup: str) -> Path:
+        """Directory of a cgroup named as /proc/PID/cgroup names it."""
+        relative = os.path.relpath(cgroup, self.root) if self.root != "/" else cgroup.lstrip("/")
+        return self.mount / relative
+
+
+def hierarchies(mountinfo: str | None = None) -> tuple[Hierarchy, ...]:
+    """All mounted cgroup trees, the first mount of each (proc_pid_mountinfo(5))."""
+    text = MOUNTINFO.read_text() if mountinfo is None else mountinfo
+    found: dict[str, Hierarchy] = {}
+    for line in text.splitlines():
+        left, _, right = line.partition(" - ")
+        kind, _, options = right.split(" ", 2)
+        if kind not in {"cgroup", CGROUP2}:
+            continue
+        fields = left.split(" ")
+        controllers = "" if kind == CGROUP2 else _v1_controllers(options)
+        found.setdefault(controllers, Hierarchy(controllers, Path(fields[4]), fields[3]))
+    return tuple(found.values())
+
+
+def _v1_controllers(super_options: str) -> str:
+    """The tree's name as /proc/PID/cgroup has it, from its mount options."""
+    flags = {"rw", "ro", "relatime", "xattr", "clone_children", "noprefix", "nsdelegate"}
+    names = [o for o in super_options.split(",") if o not in flags and "release_agent=" not in o]
+    return ",".join(names)
+
+
+def membership(pid: int | str = "self") -> dict[str, str]:
+    """The cgroup of a process in each tree: controllers -> path. Raises OSError when it is gone."""
+    result = {}
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        result[controllers] = path
+    return result
+
+
+def child_directories(name: str) -> tuple[Path, ...]:
+    """Directories of the cgroup `name` below our own, one for each mounted tree."""
+    ours = membership()
+    return tuple(
+        tree.directory(ours[tree.controllers]) / name
+        for tree in hierarchies()
+        if tree.controllers in ours
+    )
+
+
+def join(directories: Iterable[Path]) -> None:
+    """Make each cgroup and move the calling process into it. Raises OSError."""
+    for directory in directories:
+        directory.mkdir(exist_ok=True)
+        for setting in ("cpuset.cpus", "cpuset.mems"):
+            # A v1 cpuset is born empty, and takes no process until it is filled.
+            if (directory / setting).exists() and not (directory / setting).read_text().strip():
+                (directory / setting).write_text((directory.parent / setting).read_text())
+        (directory / "cgroup.procs").write_text(str(os.getpid()))
+
+
+def _subtree(directory: Path) -> Iterator[Path]:
+    """The cgroup and all below it, deepest first."""
+    for path, _, _ in os.walk(directory, topdown=False):
+        yield Path(path)
+
+
+def members(directories: Iterable[Path]) -> set[int]:
+    """Pids of all processes in these cgroups and below."""
+    pids: set[int] = set()
+    for directory in directories:
+        for cgroup in _subtree(directory):
+            try:
+                pids.update(int(line) for line in (cgroup / "cgroup.procs").read_text().split())
+            except OSError:
+                continue
+    return pids
+
+
+def sweep(directories: Iterable[Path], *, timeout_seconds: float = 5.0) -> bool:
+    """Kill all processes in these cgroups and remove the cgroups; True when nothing is left."""
+    directories = tuple(directories)
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        for pid in members(directories):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        if _remove(directories):
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+
+
+def _remove(directories: Iterable[Path]) -> bool:
+    """Remove the cgroups deepest first; True when all are gone."""
+    for directory in directories:
+        for cgroup in _subtree(directory):
+            try:
+                cgroup.rmdir()
+            except FileNotFoundError:
+                continue
+            except OSError:  # EBUSY: a process is not quite gone
+                return False
+    return True
+
+
+def _read_int(path: Path) -> int | None:
+    try:
+        return int(path.read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _flat_keyed(path: Path, key: str) -> int | None:
+    try:
+        for line in path.read_text().splitlines():
+            name, _, value = line.partition(" ")
+            if name == key:
+                return int(value)
+    except (OSError, ValueError):
+        pass
+    return None
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a cgroup has used; None where the machine does not account it.
+
+    `memory_peak_bytes` is what memory.max_usage_in_bytes (v1) or memory.peak (v2, Linux 5.19)
+    tells: page cache charged to the group is in it.
+    """
+
+    cpu_seconds: float | None = None
+    memory_peak_bytes: int | None = None
+    memory_bytes: int | None = None
+    tasks: int | None = None
+
+
+@dataclass(frozen=True)
+class Accounting:
+    """Reads usage of units of one manager.
+
+    `bases` gives, for each tree, the directory that the manager's own paths (its
+    `ControlGroup` properties) start from.
+    """
+
+    bases: tuple[tuple[str, Path], ...]
+
+    def _directory(self, controller: str, cgroup: str) -> Path | None:
+        for controllers, base in self.bases:
+            if controller in controllers.split(","):
+                directory = base / cgroup.lstrip("/")
+                if directory.is_dir():
+                    return directory
+        return None
+
+    def usage(self, cgroup: str) -> Usage:
+        """Usage of the cgroup that systemd names `cgroup`."""
+        v2 = self._directory("", cgroup)
+        cpu = self._directory("cpuacct", cgroup)
+        memory = self._directory("memory", cgroup)
+        pids = self._directory("pids", cgroup)
+        if cpu is not None:
+            nanoseconds = _read_int(cpu / "cpuacct.usage")
+            cpu_seconds = None if nanoseconds is None else nanoseconds / 1e9
+        else:
+            usec = _flat_keyed(v2 / "cpu.stat", "usage_usec") if v2 else None
+            cpu_seconds = None if usec is None else usec / 1e6
+        if memory is not None:
+            peak = _read_int(memory / "memory.max_usage_in_bytes")
+            now = _read_int(memory / "memory.usage_in_bytes")
+        else:
+            peak = _read_int(v2 / "memory.peak") if v2 else None
+            now = _read_int(v2 / "memory.current") if v2 else None
+        tasks_directory = pids or v2
+        tasks = _read_int(tasks_directory / "pids.current") if tasks_directory else None
+        return Usage(cpu_seconds, peak, now, tasks)
+
+    def limit(self, cgroup: str, controller: str, v1_file: str, v2_file: str) -> str | None:
+        """The text of a limit as the kernel has it; None where there is none."""
+        v1 = self._directory(controller, cgroup)
+        v2 = self._directory("", cgroup)
+        path = v1 / v1_file if v1 else v2 / v2_file if v2 else None
+        try:
+            return path.read_text().strip() if path else None
+        except OSError:
+            return None
+
+
+def machine_accounting(base_of: dict[str, Path] | None = None) -> Accounting:
+    """Accounting for a manager whose paths start at the top of each tree, or at `base_of`."""
+    trees = hierarchies()
+    if base_of is None:
+        return Accounting(tuple((tree.controllers, tree.mount) for tree in trees))
+    return Accounting(tuple(base_of.items()))

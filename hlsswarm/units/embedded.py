@@ -1,0 +1,173 @@
+"""The embedded manager: a private systemd where none runs (containers, CI, small machines).
+
+Finds, starts and ends it; what happens inside is embedded_keeper's. There is at most one for
+each runtime directory, reached by its private socket without a dbus-daemon, and it outlives the
+controller, so that status and stop work later.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import hlsswarm
+from hlsswarm.errors import ManagerError
+from hlsswarm.units import cgroups
+from hlsswarm.units.embedded_keeper import CGROUPS_FILE, LOG_FILE
+
+SYSTEMD_ENVIRONMENT = "HLSSWARM_SYSTEMD"
+"""Environment variable that names another systemd binary for the embedded manager."""
+_SYSTEMD_PLACES = ("/lib/systemd/systemd", "/usr/lib/systemd/systemd")
+_START_TIMEOUT_SECONDS = 15.0
+
+
+def directory_in(runtime_directory: Path) -> Path:
+    """The embedded manager's own directory."""
+    return runtime_directory / "embedded"
+
+
+def private_socket(directory: Path) -> Path:
+    """The manager's private D-Bus socket."""
+    return directory / "systemd/private"
+
+
+def cgroup_name(directory: Path) -> str:
+    """Name of the manager's cgroups: one of its own for each directory, the same each time."""
+    return f"hlsswarm-{hashlib.sha256(os.fsencode(directory)).hexdigest()[:10]}"
+
+
+def recorded_cgroups(directory: Path) -> tuple[Path, ...]:
+    """The cgroup directories of the manager, as its keeper wrote them down."""
+    try:
+        lines = (directory / CGROUPS_FILE).read_text().splitlines()
+    except OSError:
+        return ()
+    return tuple(Path(line) for line in lines if line)
+
+
+def is_running(directory: Path) -> bool:
+    """Whether a manager answers on the private socket."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(private_socket(directory)))
+        except OSError:
+            return False
+    return True
+
+
+def find_systemd() -> Path:
+    """Absolute path of the systemd binary. Raises ManagerError when there is none."""
+    chosen = os.environ.get(SYSTEMD_ENVIRONMENT)
+    places = (chosen,) if chosen else (*_SYSTEMD_PLACES, shutil.which("systemd") or "")
+    for place in places:
+        if place and os.access(place, os.X_OK):
+            return Path(place).resolve()
+    raise ManagerError(
+        f"There is no systemd program at {chosen}." if chosen else "systemd is not installed.",
+        hint="apt-get install systemd",
+    )
+
+
+def _check_possible() -> None:
+    """Raise ManagerError with the reason when no embedded manager can be made here."""
+    if os.geteuid() != 0:
+        raise ManagerError(
+            "The embedded manager needs root, to make cgroups and namespaces.",
+            hint="Run as root, or use --manager user in a session with systemd --user.",
+        )
+    trees = cgroups.hierarchies()
+    if not trees:
+        raise ManagerError(
+            "No cgroup tree is mounted here.",
+            hint="In a container, give it a writable cgroup tree of its own.",
+        )
+    if not all(tree.is_v2 for tree in trees) and not any(
+        tree.controllers == "name=systemd" for tree in trees
+    ):
+        raise ManagerError(
+            "This machine's cgroup v1 has no name=systemd tree, which systemd needs.",
+            hint="Mount one, or use a machine with cgroup v2.",
+        )
+
+
+def start(directory: Path) -> None:
+    """Start the manager unless it runs. The caller holds the runtime directory's lock.
+
+    Raises ManagerError, with the last line of the manager's log, when it does not come up; then
+    nothing of it is left.
+    """
+    if is_running(directory):
+        return
+    sweep(directory)
+    systemd = find_systemd()
+    _check_possible()
+    directory.mkdir(mode=0o700, parents=True)
+    package_parent = str(Path(hlsswarm.__file__).resolve().parent.parent)
+    environment = os.environ | {"PYTHONPATH": package_parent, "PYTHONDONTWRITEBYTECODE": "1"}
+    module = "hlsswarm.units.embedded_keeper"
+    log_path = directory / LOG_FILE
+    with log_path.open("wb") as log:
+        keeper = subprocess.Popen(
+            [sys.executable, "-m", module, str(directory), str(systemd), cgroup_name(directory)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            env=environment,
+        )
+    # The log outlives its directory through this descriptor, to tell why a start failed.
+    with log_path.open("rb") as log:
+        deadline = time.monotonic() + _START_TIMEOUT_SECONDS
+        while not is_running(directory):
+            if keeper.poll() is not None or time.monotonic() > deadline:
+                keeper.kill()
+                keeper.wait()
+                sweep(directory)
+                lines = log.read().decode(errors="replace").strip().splitlines()
+                raise ManagerError(
+                    "The embedded manager did not start"
+                    + (f": {lines[-1]}" if lines else "."),
+                    hint="It needs root, writable cgroups, and leave to make namespaces.",
+                )
+            time.sleep(0.005)
+    # The keeper is not ours to wait for: it ends after us. Popen would warn of it at exit.
+    keeper.returncode = 0
+
+
+def wait_until_gone(directory: Path, *, timeout_seconds: float = 5.0) -> bool:
+    """Wait until the keeper has removed everything; True when it has."""
+    deadline = time.monotonic() + timeout_seconds
+    while directory.exists():
+        if time.monotonic() > deadline:
+            return False
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(-1, os.WNOHANG)
+        time.sleep(0.005)
+    return True
+
+
+def sweep(directory: Path) -> None:
+    """Kill and remove what a dead manager and its keeper have left; nothing when all is well."""
+    left = recorded_cgroups(directory)
+    if left:
+        cgroups.sweep(left)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def accounting(directory: Path) -> cgroups.Accounting:
+    """Accounting of the manager's units, read from outside its namespace."""
+    name = cgroup_name(directory)
+    recorded = set(recorded_cgroups(directory))
+    bases = {}
+    for tree in cgroups.hierarchies():
+        for path in recorded:
+            if path.name == name and path.is_relative_to(tree.mount):
+                bases[tree.controllers] = path
+    return cgroups.machine_accounting(bases)
