@@ -132,8 +132,7 @@ def start(directory: Path) -> None:
                 sweep(directory)
                 lines = log.read().decode(errors="replace").strip().splitlines()
                 raise ManagerError(
-                    "The embedded manager did not start"
-                    + (f": {lines[-1]}" if lines else "."),
+                    "The embedded manager did not start" + (f": {lines[-1]}" if lines else "."),
                     hint="It needs root, writable cgroups, and leave to make namespaces.",
                 )
             time.sleep(0.005)

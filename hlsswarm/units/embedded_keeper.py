@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import ctypes
 import os
-import shutil
 import signal
 import sys
 from pathlib import Path
 
 from hlsswarm.units import cgroups
+from hlsswarm.units.runtime_directory import remove_run_directory
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
@@ -29,7 +29,7 @@ PR_SET_CHILD_SUBREAPER = 36
 
 CGROUPS_FILE = "cgroups"
 LOG_FILE = "manager.log"
-BOOT_TARGET = "hlsswarm-embedded.target"
+BOOT_TARGET = "embedded.target"
 SYSTEM_UNIT_DIRECTORY = "units"
 
 _STUBS = ("basic", "shutdown", "exit", "timers", "sockets", "paths", "default")
@@ -204,7 +204,7 @@ def keep(directory: Path, systemd: Path, cgroup_name: str) -> None:
     cgroups.sweep(directories)
     _wait_for_all_children()
     cgroups.sweep(directories)
-    shutil.rmtree(directory, ignore_errors=True)
+    remove_run_directory(directory)
 
 
 def main() -> None:

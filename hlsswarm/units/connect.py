@@ -1,0 +1,146 @@
+"""Which systemd: finds, chooses and opens a manager.
+
+`auto` takes the first that there is: the system's (as root), the user's, an embedded one. A
+further kind of manager (a remote host) is one more `Endpoint` here and nothing elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from hlsswarm.core import names
+from hlsswarm.errors import ManagerError
+from hlsswarm.units import embedded
+from hlsswarm.units.bus import BusLostError, Endpoint
+from hlsswarm.units.cgroups import machine_accounting
+from hlsswarm.units.manager import SystemdManager
+from hlsswarm.units.runtime_directory import locked, runtime_directory
+
+MANAGER_KINDS = ("auto", "system", "user", "embedded")
+_BOOTED = Path("/run/systemd/system")  # sd_booted(3)
+
+OnCall = Callable[[float], None]
+
+
+def _open(endpoint: Endpoint, on_call: OnCall | None) -> SystemdManager:
+    if endpoint.kind == "embedded":
+        accounting = embedded.accounting(embedded.directory_in(runtime_directory()))
+    else:
+        accounting = machine_accounting()
+    return SystemdManager(endpoint, accounting, on_call=on_call)
+
+
+def _system(on_call: OnCall | None) -> SystemdManager:
+    if not _BOOTED.is_dir():
+        raise ManagerError(
+            "systemd does not run here as PID 1.", hint="Use --manager embedded or auto."
+        )
+    if os.geteuid() != 0:
+        raise ManagerError(
+            "The system's manager starts units for root only.",
+            hint="Run as root, or use --manager user.",
+        )
+    return _answering(_open(Endpoint("system"), on_call))
+
+
+def _user(on_call: OnCall | None) -> SystemdManager:
+    if not os.environ.get("XDG_RUNTIME_DIR"):
+        raise ManagerError(
+            "There is no systemd --user for this session: XDG_RUNTIME_DIR is not set.",
+            hint="Log in through a session manager (loginctl enable-linger USER), or be root.",
+        )
+    return _answering(_open(Endpoint("user"), on_call))
+
+
+def _embedded_endpoint(directory: Path) -> Endpoint:
+    return Endpoint("embedded", str(embedded.private_socket(directory)))
+
+
+def _embedded(on_call: OnCall | None) -> SystemdManager:
+    """The embedded manager, started if it does not run. The caller holds the lock."""
+    directory = embedded.directory_in(runtime_directory())
+    embedded.start(directory)
+    return _answering(_open(_embedded_endpoint(directory), on_call))
+
+
+def _answering(manager: SystemdManager) -> SystemdManager:
+    """The manager, once it has answered a call. Raises ManagerError."""
+    try:
+        manager.version()
+    except Exception:
+        manager.close()
+        raise
+    return manager
+
+
+_OPENERS: dict[str, Callable[[OnCall | None], SystemdManager]] = {
+    "system": _system,
+    "user": _user,
+    "embedded": _embedded,
+}
+
+
+def connect(kind: str, *, on_call: OnCall | None = None) -> SystemdManager:
+    """Open the manager of this kind. The caller holds the runtime directory's lock, because an
+    embedded manager may have to be started. Raises ManagerError.
+    """
+    if kind != "auto":
+        return _OPENERS[kind](on_call)
+    reasons = []
+    for opener in _OPENERS.values():
+        try:
+            return opener(on_call)
+        except ManagerError as error:
+            reasons.append(error)
+    last = reasons[-1]
+    raise ManagerError(
+        "No systemd manager can be used: " + " ".join(reason.message for reason in reasons),
+        hint=last.hint,
+    )
+
+
+def running_managers(kind: str) -> Iterator[SystemdManager]:
+    """Open, one after the other, each manager of this kind (`auto`: all) that runs already.
+
+    The leftovers of an embedded manager that was killed are removed on the way.
+    """
+    if kind in {"auto", "embedded"}:
+        directory = embedded.directory_in(runtime_directory())
+        if embedded.is_running(directory):
+            yield _open(_embedded_endpoint(directory), None)
+        elif directory.exists():
+            with locked():
+                if not embedded.is_running(directory):
+                    embedded.sweep(directory)
+    for other in ("system", "user"):
+        if kind in {"auto", other}:
+            try:
+                manager = _OPENERS[other](None)
+            except ManagerError:
+                if kind == other:
+                    raise
+                continue
+            yield manager
+
+
+def release(manager: SystemdManager) -> None:
+    """Close the manager; when nothing of ours is left in it, end our slice or the manager."""
+    with locked():
+        try:
+            in_use = any(
+                unit.name != names.ROOT_SLICE and unit.active != "inactive"
+                for unit in manager.list_units()
+            )
+            if not in_use and manager.kind == "embedded":
+                manager.exit()
+            elif not in_use:
+                manager.stop(names.ROOT_SLICE)
+        except BusLostError:
+            in_use = False
+        manager.close()
+        directory = embedded.directory_in(runtime_directory())
+        ended = manager.kind == "embedded" and not in_use
+        if ended and not embedded.wait_until_gone(directory):
+            embedded.sweep(directory)

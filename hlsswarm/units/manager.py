@@ -1,0 +1,291 @@
+"""systemd as hlsswarm uses it: start, stop, list and look at units, and wait for jobs.
+
+Everything above speaks to this class and never to a bus. Calls are made on one connection and
+signals arrive on another: what comes in during a synchronous call is queued inside sd-bus, where
+no poll on the descriptor would see it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from hlsswarm.core import names
+from hlsswarm.core.unit_specs import Property, UnitSpec
+from hlsswarm.errors import UnitError
+from hlsswarm.units.bus import (
+    MANAGER_INTERFACE,
+    MANAGER_PATH,
+    SERVICE_INTERFACE,
+    SLICE_INTERFACE,
+    UNIT_INTERFACE,
+    Bus,
+    BusLostError,
+    Endpoint,
+    NoSuchUnitError,
+    UnitExistsError,
+    unit_path,
+)
+from hlsswarm.units.cgroups import Accounting, Usage
+
+_REMEMBERED_JOBS = 10_000
+
+
+@dataclass(frozen=True)
+class UnitStatus:
+    """One line of ListUnits: states as systemd names them."""
+
+    name: str
+    description: str
+    load: str
+    active: str
+    sub: str
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a service's main process runs."""
+        return self.active == "active"
+
+
+@dataclass(frozen=True)
+class ServiceState:
+    """What systemd says of one service.
+
+    `exit_code` is ExecMainCode (1 exited, 2 killed, 3 dumped: waitid(2)), `exit_status`
+    ExecMainStatus (the status or the signal), of the process that ran last.
+    """
+
+    active: str
+    sub: str
+    result: str
+    restarts: int
+    main_pid: int
+    exit_code: int
+    exit_status: int
+    restart_usec: int
+
+
+@dataclass(frozen=True)
+class JobRemoved:
+    """A job that ended: `result` is done, failed, canceled, timeout, dependency or skipped."""
+
+    unit: str
+    result: str
+
+
+class SystemdManager:
+    """A systemd manager: the system's, the user's or an embedded one; the same for all."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        accounting: Accounting,
+        *,
+        on_call: Callable[[float], None] | None = None,
+    ) -> None:
+        """Connect. Raises ManagerError."""
+        self.endpoint = endpoint
+        self.accounting = accounting
+        self._calls: Bus = endpoint.open()
+        self._calls.on_call = on_call
+        self._signals: Bus | None = None
+        self._waiting: dict[str, asyncio.Future[JobRemoved]] = {}
+        self._removed: dict[str, JobRemoved] = {}
+        self._listeners: list[Callable[[JobRemoved], None]] = []
+        self._lost: asyncio.Future[None] | None = None
+
+    @property
+    def kind(self) -> str:
+        """`system`, `user` or `embedded`."""
+        return self.endpoint.kind
+
+    def version(self) -> str:
+        """systemd's version, as `252.38-1~deb12u1`."""
+        text = self._calls.get(MANAGER_PATH, MANAGER_INTERFACE, "Version", "s")
+        return str(text.decode())
+
+    def close(self) -> None:
+        """Close both connections; units go on."""
+        if self._signals is not None:
+            asyncio.get_running_loop().remove_reader(self._signals.fileno())
+            self._signals.close()
+            self._signals = None
+        self._calls.close()
+
+    # --- units -------------------------------------------------------------------------------
+
+    def start(self, spec: UnitSpec) -> str:
+        """Queue the start of a new unit; the job's path. Raises UnitError."""
+        return self._calls.start_transient(spec.name, spec.properties)
+
+    def stop(self, name: str) -> str | None:
+        """Queue the stop of a unit; the job's path, None when systemd does not know it."""
+        try:
+            body = self._calls.call("StopUnit", "ss", name.encode(), b"replace")
+        except NoSuchUnitError:
+            return None
+        return str(body.decode())
+
+    def kill(self, name: str, signal_number: int) -> None:
+        """Send a signal to all processes of a unit; nothing when it is gone."""
+        try:
+            self._calls.call("KillUnit", "ssi", name.encode(), b"all", signal_number)
+        except UnitError as error:
+            if isinstance(error, BusLostError):
+                raise
+
+    def exit(self) -> None:
+        """Ask a user or embedded manager to end."""
+        self._calls.call("Exit")
+
+    def reset_failed(self, name: str) -> None:
+        """Forget failures and the restart counter, so that the short wait comes first again."""
+        try:
+            self._calls.call("ResetFailedUnit", "s", name.encode())
+        except NoSuchUnitError:
+            return
+
+    def set_properties(self, name: str, properties: tuple[Property, ...]) -> None:
+        """Change properties of a unit that runs. Raises UnitError."""
+        self._calls.set_properties(name, properties)
+
+    def list_units(self, pattern: str = names.UNIT_PATTERN) -> list[UnitStatus]:
+        """Units that systemd has loaded and whose name matches the glob."""
+        body = self._calls.call("ListUnitsByPatterns", "asas", [], [pattern.encode()])
+        rows = body if isinstance(body, list) else []
+        return [
+            UnitStatus(*(str(field.decode(errors="replace")) for field in row[:5]))
+            for row in rows
+            if row[2] == b"loaded" or row[3] != b"inactive"
+        ]
+
+    def service_state(self, name: str) -> ServiceState:
+        """What systemd says of a service. Raises NoSuchUnitError."""
+        path = unit_path(name)
+
+        def text(interface: bytes, field: str) -> str:
+            return str(self._calls.get(path, interface, field, "s").decode())
+
+        def number(field: str, signature: str) -> int:
+            return int(self._calls.get(path, SERVICE_INTERFACE, field, signature))
+
+        return ServiceState(
+            active=text(UNIT_INTERFACE, "ActiveState"),
+            sub=text(UNIT_INTERFACE, "SubState"),
+            result=text(SERVICE_INTERFACE, "Result"),
+            restarts=number("NRestarts", "u"),
+            main_pid=number("MainPID", "u"),
+            exit_code=number("ExecMainCode", "i"),
+            exit_status=number("ExecMainStatus", "i"),
+            restart_usec=number("RestartUSec", "t"),
+        )
+
+    def control_group(self, name: str) -> str:
+        """The cgroup path of a unit as its manager names it; empty when it has none."""
+        interface = SLICE_INTERFACE if name.endswith(".slice") else SERVICE_INTERFACE
+        try:
+            text = self._calls.get(unit_path(name), interface, "ControlGroup", "s")
+        except UnitError as error:
+            if isinstance(error, BusLostError):
+                raise
+            return ""
+        return str(text.decode())
+
+    def usage(self, name: str) -> Usage:
+        """CPU, memory and tasks of a unit from its cgroup."""
+        cgroup = self.control_group(name)
+        return self.accounting.usage(cgroup) if cgroup else Usage()
+
+    def service_property_names(self) -> frozenset[str]:
+        """The properties that this systemd's services have, by its own introspection."""
+        document = self._calls.introspect(unit_path("hlsswarm-probe.service"))
+        return frozenset(re.findall(r'<property name="(\w+)"', document))
+
+    # --- jobs --------------------------------------------------------------------------------
+
+    def listen(self, listener: Callable[[JobRemoved], None] | None = None) -> None:
+        """Take in job signals in the running event loop; `listener` hears of all of them."""
+        if listener is not None:
+            self._listeners.append(listener)
+        if self._signals is not None:
+            return
+        loop = asyncio.get_running_loop()
+        self._lost = loop.create_future()
+        self._signals = self.endpoint.open()
+        self._signals.on_signal("JobRemoved", self._job_removed)
+        self._signals.call("Subscribe")
+        self._signals.process()
+        loop.add_reader(self._signals.fileno(), self._process)
+
+    def _process(self) -> None:
+        signals = self._signals
+        if signals is None:
+            return
+        try:
+            signals.process()
+        except BusLostError as error:
+            asyncio.get_running_loop().remove_reader(signals.fileno())
+            signals.close()
+            self._signals = None
+            if self._lost is not None and not self._lost.done():
+                self._lost.set_exception(error)
+            for future in self._waiting.values():
+                if not future.done():
+                    future.set_exception(error)
+
+    def _job_removed(self, body: tuple[Any, ...]) -> None:
+        job, unit, result = body[1].decode(), body[2].decode(), body[3].decode()
+        event = JobRemoved(unit, result)
+        future = self._waiting.pop(job, None)
+        if future is None:
+            # The start call may not have come back yet with the path of this very job.
+            self._removed[job] = event
+            if len(self._removed) > _REMEMBERED_JOBS:
+                del self._removed[next(iter(self._removed))]
+        elif not future.done():
+            future.set_result(event)
+        for listener in self._listeners:
+            listener(event)
+
+    async def lost(self) -> None:
+        """Wait until the connection breaks; raises BusLostError then. Needs listen()."""
+        if self._lost is not None:
+            await asyncio.shield(self._lost)
+
+    def job(self, job: str) -> asyncio.Future[JobRemoved]:
+        """A future of the end of a job that this process queued. Needs listen()."""
+        future: asyncio.Future[JobRemoved] = asyncio.get_running_loop().create_future()
+        if job in self._removed:
+            future.set_result(self._removed.pop(job))
+        elif self._signals is None:
+            future.set_exception(BusLostError("The connection to systemd broke."))
+        else:
+            self._waiting[job] = future
+        return future
+
+    async def start_and_wait(self, spec: UnitSpec) -> None:
+        """Start a unit and wait until its job is done. Raises UnitError when it fails."""
+        ended = await self.job(self.start(spec))
+        if ended.result != "done":
+            raise UnitError(f"{spec.name} did not start: job {ended.result}.")
+
+    async def ensure_slice(self, spec: UnitSpec) -> None:
+        """Start a slice unless it runs; one that runs keeps its limits."""
+        try:
+            await self.start_and_wait(spec)
+        except UnitExistsError:
+            if any(unit.active == "active" for unit in self.list_units(spec.name)):
+                return
+            # A slice that was only referred to is loaded but not started (and not transient).
+            raise
+
+    async def stop_and_wait(self, unit_names: Iterable[str], *, timeout_seconds: float) -> bool:
+        """Stop units and wait for their jobs; True when all ended in time."""
+        jobs = [job for job in map(self.stop, unit_names) if job is not None]
+        if not jobs:
+            return True
+        _, pending = await asyncio.wait([self.job(job) for job in jobs], timeout=timeout_seconds)
+        return not pending
