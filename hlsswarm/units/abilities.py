@@ -7,6 +7,7 @@ the limits are there, and the probe itself says whether it could send a packet.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import re
 import socket
 import sys
@@ -40,13 +41,10 @@ def _version_number(text: str) -> int:
     return int(match[0]) if match else 0
 
 
-async def probe(manager: SystemdManager, directory: Path) -> Abilities:
-    """Ask the manager what it can; `directory` is ours for a socket. Needs listen().
-
-    Raises UnitError when it cannot even run the probe.
-    """
+def by_properties(manager: SystemdManager) -> Abilities:
+    """What the manager's properties tell, without starting anything: no limits are claimed."""
     known = manager.service_property_names()
-    bare = Abilities(
+    return Abilities(
         version=_version_number(manager.version()),
         exec_start_ex="ExecStartEx" in known,
         restart_steps="RestartSteps" in known,
@@ -56,6 +54,14 @@ async def probe(manager: SystemdManager, directory: Path) -> Abilities:
         tasks_limit=False,
         ip_filter=False,
     )
+
+
+async def probe(manager: SystemdManager, directory: Path) -> Abilities:
+    """Ask the manager what it can; `directory` is ours for a socket. Needs listen().
+
+    Raises UnitError when it cannot even run the probe.
+    """
+    bare = by_properties(manager)
     said: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -78,11 +84,8 @@ async def probe(manager: SystemdManager, directory: Path) -> Abilities:
             await manager.stop_and_wait([_PROBE_UNIT], timeout_seconds=_PROBE_TIMEOUT_SECONDS)
             server.close()
             path.unlink(missing_ok=True)
-    return Abilities(
-        version=bare.version,
-        exec_start_ex=bare.exec_start_ex,
-        restart_steps=bare.restart_steps,
-        restart_jitter=bare.restart_jitter,
+    return dataclasses.replace(
+        bare,
         ip_filter=word == "filtered",
         memory_limit=limits["memory"],
         cpu_limit=limits["cpu"],

@@ -18,7 +18,6 @@ from hlsswarm.units.cgroups import machine_accounting
 from hlsswarm.units.manager import SystemdManager
 from hlsswarm.units.runtime_directory import locked, runtime_directory
 
-MANAGER_KINDS = ("auto", "system", "user", "embedded")
 _BOOTED = Path("/run/systemd/system")  # sd_booted(3)
 
 OnCall = Callable[[float], None]
@@ -101,8 +100,10 @@ def connect(kind: str, *, on_call: OnCall | None = None) -> SystemdManager:
     )
 
 
-def running_managers(kind: str) -> Iterator[SystemdManager]:
+def running_managers(kind: str, *, needed: bool = True) -> Iterator[SystemdManager]:
     """Open, one after the other, each manager of this kind (`auto`: all) that runs already.
+
+    A manager that was named and is not there is a ManagerError, unless it is not `needed`.
 
     The leftovers of an embedded manager that was killed are removed on the way.
     """
@@ -119,7 +120,7 @@ def running_managers(kind: str) -> Iterator[SystemdManager]:
             try:
                 manager = _OPENERS[other](None)
             except ManagerError:
-                if kind == other:
+                if kind == other and needed:
                     raise
                 continue
             yield manager

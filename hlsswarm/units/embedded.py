@@ -20,7 +20,8 @@ from pathlib import Path
 import hlsswarm
 from hlsswarm.errors import ManagerError
 from hlsswarm.units import cgroups
-from hlsswarm.units.embedded_keeper import CGROUPS_FILE, LOG_FILE
+from hlsswarm.units.embedded_keeper import CGROUPS_FILE, KIND, LOG_FILE
+from hlsswarm.units.runtime_directory import remove_runs_of
 
 SYSTEMD_ENVIRONMENT = "HLSSWARM_SYSTEMD"
 """Environment variable that names another systemd binary for the embedded manager."""
@@ -157,6 +158,7 @@ def sweep(directory: Path) -> None:
     left = recorded_cgroups(directory)
     if left:
         cgroups.sweep(left)
+    remove_runs_of(directory.parent, KIND)
     shutil.rmtree(directory, ignore_errors=True)
 
 

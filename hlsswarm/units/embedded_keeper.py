@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 from hlsswarm.units import cgroups
-from hlsswarm.units.runtime_directory import remove_run_directory
+from hlsswarm.units.runtime_directory import remove_run_directory, remove_runs_of
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
@@ -27,6 +27,7 @@ MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 PR_SET_CHILD_SUBREAPER = 36
 
+KIND = "embedded"
 CGROUPS_FILE = "cgroups"
 LOG_FILE = "manager.log"
 BOOT_TARGET = "embedded.target"
@@ -204,6 +205,7 @@ def keep(directory: Path, systemd: Path, cgroup_name: str) -> None:
     cgroups.sweep(directories)
     _wait_for_all_children()
     cgroups.sweep(directories)
+    remove_runs_of(directory.parent, KIND)
     remove_run_directory(directory)
 
 

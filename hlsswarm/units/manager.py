@@ -58,14 +58,11 @@ class ServiceState:
     ExecMainStatus (the status or the signal), of the process that ran last.
     """
 
-    active: str
     sub: str
     result: str
-    restarts: int
     main_pid: int
     exit_code: int
     exit_status: int
-    restart_usec: int
 
 
 @dataclass(frozen=True)
@@ -110,9 +107,7 @@ class SystemdManager:
     def close(self) -> None:
         """Close both connections; units go on."""
         if self._signals is not None:
-            asyncio.get_running_loop().remove_reader(self._signals.fileno())
-            self._signals.close()
-            self._signals = None
+            self.unlisten()
         self._calls.close()
 
     # --- units -------------------------------------------------------------------------------
@@ -166,21 +161,15 @@ class SystemdManager:
         """What systemd says of a service. Raises NoSuchUnitError."""
         path = unit_path(name)
 
-        def text(interface: bytes, field: str) -> str:
-            return str(self._calls.get(path, interface, field, "s").decode())
-
         def number(field: str, signature: str) -> int:
             return int(self._calls.get(path, SERVICE_INTERFACE, field, signature))
 
         return ServiceState(
-            active=text(UNIT_INTERFACE, "ActiveState"),
-            sub=text(UNIT_INTERFACE, "SubState"),
-            result=text(SERVICE_INTERFACE, "Result"),
-            restarts=number("NRestarts", "u"),
+            sub=str(self._calls.get(path, UNIT_INTERFACE, "SubState", "s").decode()),
+            result=str(self._calls.get(path, SERVICE_INTERFACE, "Result", "s").decode()),
             main_pid=number("MainPID", "u"),
             exit_code=number("ExecMainCode", "i"),
             exit_status=number("ExecMainStatus", "i"),
-            restart_usec=number("RestartUSec", "t"),
         )
 
     def control_group(self, name: str) -> str:
@@ -219,6 +208,13 @@ class SystemdManager:
         self._signals.call("Subscribe")
         self._signals.process()
         loop.add_reader(self._signals.fileno(), self._process)
+
+    def unlisten(self) -> None:
+        """Take in no more signals; in the loop that listen() was called in."""
+        if self._signals is not None:
+            asyncio.get_running_loop().remove_reader(self._signals.fileno())
+            self._signals.close()
+            self._signals = None
 
     def _process(self) -> None:
         signals = self._signals

@@ -10,12 +10,18 @@ import contextlib
 import fcntl
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from hlsswarm.core.quantities import format_size
 from hlsswarm.errors import PreflightError
 
 ENVIRONMENT = "HLSSWARM_RUNTIME_DIR"
+_KIND_FILE = "manager"
+_MEDIA_LINK = "media"
+_MEDIA_PREFIX = "hlsswarm-"
+_SHARED_MEMORY = Path("/dev/shm")
 _SOCKET_PATH_MAX = 107  # unix(7): sun_path
 
 
@@ -70,8 +76,75 @@ def locked() -> Iterator[Path]:
         os.close(descriptor)
 
 
+def fresh_run_directory(parent: Path, run: str, *, kind: str) -> Path:
+    """A new directory for a run of this name on a manager of this kind.
+
+    What a dead run of that name left is removed.
+    """
+    path = parent / run
+    _remove(path)
+    path.mkdir(mode=0o755)
+    (path / _KIND_FILE).write_text(kind)
+    return path
+
+
+def media_directory(run_directory: Path, *, needed_bytes: int) -> Path:
+    """A directory in memory for a run's segments, found again through a link in the run's own.
+
+    The run's directory itself where that lies in memory, else the shared memory's file system.
+    Raises PreflightError when there is not enough room.
+    """
+    link = run_directory / _MEDIA_LINK
+    if _is_in_memory(run_directory) or not _is_in_memory(_SHARED_MEMORY):
+        link.mkdir(mode=0o755)
+        place = link
+    else:
+        place = Path(
+            tempfile.mkdtemp(prefix=f"{_MEDIA_PREFIX}{run_directory.name}-", dir=_SHARED_MEMORY)
+        )
+        place.chmod(0o755)
+        link.symlink_to(place)
+    free = shutil.disk_usage(place).free
+    if free < needed_bytes:
+        raise PreflightError(
+            f"The segments need {format_size(needed_bytes)} in memory at {place}, "
+            f"and {format_size(free)} are free."
+        )
+    return place
+
+
+def _is_in_memory(path: Path) -> bool:
+    """Whether a directory is on a tmpfs (proc_pid_mountinfo(5): the longest mount point wins)."""
+    mounts = []
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        left, _, right = line.partition(" - ")
+        mount = Path(left.split(" ")[4])
+        if path.is_relative_to(mount):
+            mounts.append((len(mount.parts), right.split(" ")[0]))
+    return bool(mounts) and max(mounts)[1] in {"tmpfs", "ramfs"}
+
+
+def _remove(path: Path) -> None:
+    """Remove a run's directory, and what its media link points to."""
+    link = path / _MEDIA_LINK
+    if link.is_symlink():
+        target = link.readlink()
+        # The link is ours, but it is followed by root: only to a place that we make.
+        if target.parent == _SHARED_MEMORY and target.name.startswith(_MEDIA_PREFIX):
+            shutil.rmtree(target, ignore_errors=True)
+    shutil.rmtree(path, ignore_errors=True)
+
+
 def remove_run_directory(path: Path) -> None:
     """Remove a run's directory and, if that was the last one, the runtime directory."""
-    shutil.rmtree(path, ignore_errors=True)
+    _remove(path)
     with contextlib.suppress(OSError):
         path.parent.rmdir()
+
+
+def remove_runs_of(parent: Path, kind: str) -> None:
+    """Remove the directories of all runs of a manager that is gone."""
+    for marker in parent.glob(f"*/{_KIND_FILE}"):
+        with contextlib.suppress(OSError):
+            if marker.read_text() == kind:
+                remove_run_directory(marker.parent)

@@ -1,0 +1,7 @@
+"""`python -m hlsswarm`."""
+
+import sys
+
+from hlsswarm.cli.main import main
+
+sys.exit(main())

@@ -1,0 +1,158 @@
+"""Command lines: from words to a plan, with one sentence for what cannot be meant."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from hlsswarm import __version__
+from hlsswarm.core.backoff import Backoff
+from hlsswarm.core.commands import ClientOptions
+from hlsswarm.core.plan import Plan
+from hlsswarm.core.quantities import format_duration, format_size
+from hlsswarm.core.settings import RUN_SETTINGS, Setting
+from hlsswarm.core.unit_specs import CLIENT_LIMITS, Limits
+from hlsswarm.errors import UsageError
+from hlsswarm.units.kinds import MANAGER_KINDS
+
+RUN_EXAMPLES = """\
+examples:
+  hlsswarm run http://127.0.0.1:8080/stream.m3u8
+  hlsswarm run -clients 50 -ramp-rate 5 -duration 30m https://cdn.example/live/master.m3u8
+  hlsswarm run --clients 200 --ramp-rate 20 --duration 1m --out results URL
+  hlsswarm run --print-cmd URL          show the command and the unit, and start nothing
+  hlsswarm run --memory-max 4G --cpu-quota 150% URL
+
+exit status:
+  0 healthy or at_limit   99 failing   105 interrupted   2 usage
+  106 could not begin     107 void: our own side broke
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with our words for errors."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UsageError instead of ending the process."""
+        raise UsageError(f"{message[0].upper()}{message[1:]}.", hint=f"See `{self.prog} --help`.")
+
+
+def reader(setting: Setting) -> Callable[[str], Any]:
+    """argparse's `type` of a setting: says what would be right."""
+
+    def read(text: str) -> Any:
+        try:
+            return setting.parse(text)
+        except ValueError:
+            wanted = setting.wanted or "another value"
+            raise UsageError(
+                f"--{setting.name} {text!r} cannot be read.", hint=f"Give {wanted}."
+            ) from None
+
+    return read
+
+
+def add_settings(parser: argparse.ArgumentParser, settings: Sequence[Setting]) -> None:
+    """One option for each setting, by groups."""
+    groups: dict[str, Any] = {}
+    for setting in settings:
+        group = groups.setdefault(setting.group, parser.add_argument_group(setting.group))
+        flags = [f"--{setting.name}"] + ([f"-{setting.name}"] if setting.single_dash else [])
+        group.add_argument(
+            *flags,
+            dest=setting.key,
+            type=reader(setting),
+            default=setting.default,
+            metavar=setting.metavar or None,
+            help=setting.help + _default_text(setting),
+        )
+
+
+def _default_text(setting: Setting) -> str:
+    default = setting.default
+    if default is None:
+        return ""
+    if "TIME" in setting.metavar:
+        return f" (default {format_duration(default)})"
+    if setting.metavar == "SIZE":
+        return f" (default {format_size(default)})"
+    return f" (default {default:g})" if isinstance(default, float) else f" (default {default})"
+
+
+def add_manager(parser: argparse.ArgumentParser) -> None:
+    """--manager alone, for commands that only look or stop."""
+    add_settings(parser, [s for s in RUN_SETTINGS if s.name == "manager"])
+
+
+def check_manager(kind: str) -> str:
+    """The kind of manager, if there is such a kind. Raises UsageError."""
+    if kind not in MANAGER_KINDS:
+        raise UsageError(
+            f"--manager {kind!r} is no kind of manager.",
+            hint=f"Choose one of {', '.join(MANAGER_KINDS)}.",
+        )
+    return kind
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `run`."""
+    parser.add_argument("url", metavar="URL", help="the playlist's URL (http or https)")
+    add_settings(parser, RUN_SETTINGS)
+    output = parser.add_argument_group("modes")
+    output.add_argument("-v", "--verbose", action="store_true", help="tell more while it runs")
+    output.add_argument(
+        "--print-cmd",
+        "-print-cmd",
+        action="store_true",
+        help="print the command and the unit properties of client 1, and start nothing",
+    )
+    output.add_argument(
+        "--skip-preflight",
+        "-skip-preflight",
+        action="store_true",
+        help="do not look at the playlist before the start",
+    )
+
+
+def plan_of(arguments: argparse.Namespace) -> Plan:
+    """The plan that the arguments of `run` mean. Raises UsageError."""
+    check_manager(arguments.manager)
+    if arguments.tasks_max is not None and arguments.tasks_max < 1:
+        raise UsageError("--tasks-max must be at least 1.", hint="Leave it out for no limit.")
+    try:
+        backoff = Backoff(arguments.backoff_min, arguments.backoff_max)
+    except ValueError:
+        raise UsageError(
+            "--backoff-min must be above 0 and at most --backoff-max.",
+            hint="The defaults are 0.5s and 30s.",
+        ) from None
+    return Plan(
+        client=ClientOptions(
+            arguments.url,
+            user_agent=arguments.user_agent,
+            timeout_seconds=arguments.timeout,
+        ),
+        clients=arguments.clients,
+        ramp_rate_per_second=arguments.ramp_rate,
+        ramp_jitter_seconds=arguments.ramp_jitter,
+        duration_seconds=arguments.duration,
+        seed=arguments.seed,
+        run_id=arguments.run_id,
+        manager=arguments.manager,
+        ffmpeg=arguments.ffmpeg,
+        metrics=arguments.metrics,
+        summary_interval_seconds=arguments.summary_interval,
+        json_file=arguments.json,
+        out_directory=arguments.out,
+        verbose=arguments.verbose,
+        skip_preflight=arguments.skip_preflight,
+        swarm_limits=Limits(arguments.memory_max, arguments.cpu_quota, arguments.tasks_max),
+        client_limits=Limits(arguments.client_memory_max, None, CLIENT_LIMITS.tasks_max),
+        backoff=backoff,
+    )
+
+
+def version_text() -> str:
+    """What `hlsswarm --version` prints."""
+    return f"hlsswarm {__version__}"

@@ -1,0 +1,163 @@
+"""`hlsswarm`: finds the command and turns errors into a sentence, a hint and an exit status.
+
+A command's own modules are imported only when it is called, so that `--help` comes at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+
+from hlsswarm.cli.arguments import (
+    RUN_EXAMPLES,
+    Parser,
+    add_manager,
+    add_run,
+    version_text,
+)
+from hlsswarm.cli.origin_arguments import ORIGIN_EXAMPLES, add_demo, add_origin
+from hlsswarm.errors import ExitStatus, HlsSwarmError
+
+Command = Callable[[argparse.Namespace], ExitStatus]
+
+_DESCRIPTION = """\
+Find where a streaming origin or CDN breaks before the viewers do: swarms of real ffmpeg HLS
+clients, each a transient systemd unit.
+"""
+_EXAMPLES = """\
+examples:
+  hlsswarm demo                                   origin, 20 clients, summary, all stopped again
+  hlsswarm origin start                           a live test stream on 127.0.0.1:8080
+  hlsswarm run http://127.0.0.1:8080/stream.m3u8  10 clients until Ctrl+C
+  hlsswarm -clients 50 -duration 30m URL          `run` may be left out
+  hlsswarm status                                 what runs, as systemd has it
+  hlsswarm stop --all                             end everything
+"""
+
+
+def _later(module: str, function: str) -> Command:
+    """A command whose module is imported when it is called."""
+
+    def call(arguments: argparse.Namespace) -> ExitStatus:
+        command: Command = getattr(importlib.import_module(f"hlsswarm.cli.{module}"), function)
+        return command(arguments)
+
+    return call
+
+
+_RUN = _later("run_command", "run")
+_STATUS = _later("runs_command", "status")
+_STOP = _later("runs_command", "stop")
+_ORIGIN = _later("origin_command", "origin")
+_DEMO = _later("origin_command", "demo")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = Parser(
+        prog="hlsswarm",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=version_text())
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+
+    def command(name: str, text: str, function: Command, epilog: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(
+            name,
+            help=text,
+            description=text[0].upper() + text[1:] + ".",
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        made.set_defaults(function=function)
+        return made
+
+    add_run(command("run", "run a swarm of clients against a stream", _RUN, RUN_EXAMPLES))
+    status = command(
+        "status",
+        "show runs and units, as systemd has them",
+        _STATUS,
+        "examples:\n  hlsswarm status\n  hlsswarm status --units\n  hlsswarm status --json\n",
+    )
+    add_manager(status)
+    status.add_argument("--units", action="store_true", help="list every unit")
+    status.add_argument("--json", action="store_true", help="as JSON")
+    stop = command(
+        "stop",
+        "end runs and test origins, whoever started them",
+        _STOP,
+        "examples:\n  hlsswarm stop a1b2c3\n  hlsswarm stop --all\n",
+    )
+    add_manager(stop)
+    stop.add_argument("run", nargs="*", metavar="RUN", help="runs to end")
+    stop.add_argument("--all", action="store_true", help="end everything of hlsswarm")
+    add_origin(command("origin", "run the test origin", _ORIGIN, ORIGIN_EXAMPLES))
+    add_demo(
+        command(
+            "demo",
+            "start the test origin, run a swarm against it, sum up, stop everything",
+            _DEMO,
+            "examples:\n  hlsswarm demo\n  hlsswarm demo --clients 50 --duration 1m\n",
+        )
+    )
+    return parser
+
+
+COMMANDS = ("run", "status", "stop", "origin", "demo")
+
+
+def with_command(words: Sequence[str]) -> list[str]:
+    """The command line with `run` put in where none of the commands is named.
+
+    `hlsswarm -clients 50 URL` is how the older tools are called.
+    """
+    for index, word in enumerate(words):
+        if word in COMMANDS or word in {"-h", "--help", "--version"}:
+            return list(words)
+        if word != "--debug":
+            return [*words[:index], "run", *words[index:]]
+    return list(words)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; its exit status."""
+    words = with_command(sys.argv[1:] if argv is None else argv)
+    try:
+        arguments = build_parser().parse_args(words)
+        if arguments.command is None:
+            build_parser().print_help()
+            return ExitStatus.USAGE
+        return int(arguments.function(arguments))
+    except HlsSwarmError as error:
+        _tell(error, debug="--debug" in words)
+        return int(error.status)
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return ExitStatus.ABORTED
+    except BrokenPipeError:
+        # The reader of our output has gone; Python would complain once more while it ends.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitStatus.ABORTED
+
+
+def _tell(error: HlsSwarmError, *, debug: bool) -> None:
+    if debug:
+        traceback.print_exception(error)
+    print(f"hlsswarm: {error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"  Hint: {error.hint}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""`hlsswarm run`."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import signal
+
+from hlsswarm.cli.arguments import plan_of
+from hlsswarm.cli.output import say
+from hlsswarm.controller.run import run as run_plan
+from hlsswarm.controller.show import shown_client
+from hlsswarm.core.plan import Plan
+from hlsswarm.core.unit_specs import UnitSpec
+from hlsswarm.errors import ExitStatus
+
+
+def run(arguments: argparse.Namespace) -> ExitStatus:
+    """Run a swarm, or print what would be run."""
+    plan = plan_of(arguments)
+    if arguments.print_cmd:
+        print_command(plan)
+        return ExitStatus.OK
+    return run_plan(plan, say)
+
+
+def print_command(plan: Plan) -> None:
+    """The exact command of client 1, shell-quoted, and its unit's properties."""
+    command, spec, notes = shown_client(plan)
+    say(shlex.join(command))
+    say("")
+    say(f"# {spec.name}")
+    for line in _property_lines(spec):
+        say(line)
+    for note in notes:
+        say(f"# {note}")
+
+
+def _property_lines(spec: UnitSpec) -> list[str]:
+    lines = []
+    for name, signature, value in spec.properties:
+        if name.startswith("ExecStart"):
+            shown: object = f"{shlex.join(value[0][1])}   # flags: {value[0][2]}"
+        elif name == "KillSignal":
+            shown = signal.Signals(value).name
+        elif name.endswith("USec"):
+            shown = f"{value / 1e6:g}s"
+        elif name == "UMask":
+            shown = f"{value:04o}"
+        else:
+            shown = value
+        lines.append(f"{name}={shown}   # {signature}")
+    return lines

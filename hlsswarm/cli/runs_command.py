@@ -1,0 +1,83 @@
+"""`hlsswarm status` and `hlsswarm stop`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+
+from hlsswarm.cli.arguments import check_manager
+from hlsswarm.cli.output import say
+from hlsswarm.controller import runs
+from hlsswarm.core import names
+from hlsswarm.errors import ExitStatus, UsageError
+
+STATUS_SCHEMA = "hlsswarm.status/1"
+
+
+def status(arguments: argparse.Namespace) -> ExitStatus:
+    """Show runs and units."""
+    found = runs.status(check_manager(arguments.manager))
+    if arguments.json:
+        say(json.dumps(_document(found), indent=2, ensure_ascii=False))
+        return ExitStatus.OK
+    if not found:
+        say("Nothing of hlsswarm runs.")
+    for run in found:
+        say(f"{run.run}: {run.description or 'units without a slice'}")
+        say(f"  systemd {run.systemd_version} ({run.manager} manager)")
+        for role in ("client", "encoder", "nginx"):
+            counts = run.counts(role)
+            if counts:
+                say(f"  {role}: {_counted(counts)}")
+        if arguments.units:
+            width = max((len(unit.name) for unit in run.units), default=0)
+            for unit in run.units:
+                say(f"    {unit.name:<{width}}  {unit.active} ({unit.sub})")
+    return ExitStatus.OK
+
+
+def _counted(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} {sub}" for sub, count in sorted(counts.items()))
+
+
+def _document(found: list[runs.RunStatus]) -> dict[str, object]:
+    return {
+        "schema": STATUS_SCHEMA,
+        "runs": [
+            {
+                "run": run.run,
+                "description": run.description,
+                "systemd": {"manager": run.manager, "version": run.systemd_version},
+                "units": [
+                    {"name": unit.name, "active": unit.active, "sub": unit.sub}
+                    for unit in run.units
+                ],
+            }
+            for run in found
+        ],
+    }
+
+
+def stop(arguments: argparse.Namespace) -> ExitStatus:
+    """End runs."""
+    kind = check_manager(arguments.manager)
+    wanted: list[str] = arguments.run
+    if bool(wanted) == arguments.all:
+        raise UsageError(
+            "Name the runs to stop, or --all.", hint="`hlsswarm status` shows what runs."
+        )
+    for run in wanted:
+        if not names.is_run_id(run):
+            raise UsageError(f"{run!r} cannot be a run.", hint=f"Runs have {names.RUN_ID_HELP}.")
+    stopped = runs.stop(kind, None if arguments.all else wanted)
+    for run in stopped:
+        say(f"Stopped {run}.")
+    missing = [run for run in wanted if run not in stopped]
+    if missing:
+        raise UsageError(
+            f"There is no run {', '.join(missing)}.", hint="`hlsswarm status` shows what runs."
+        )
+    if not stopped:
+        say("Nothing of hlsswarm runs.")
+    return ExitStatus.OK

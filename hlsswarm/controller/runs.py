@@ -1,0 +1,104 @@
+"""Runs that are there, by asking systemd: works without the controller that started them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hlsswarm.core import names
+from hlsswarm.errors import UnitError
+from hlsswarm.units.connect import release, running_managers
+from hlsswarm.units.manager import SystemdManager, UnitStatus
+from hlsswarm.units.runtime_directory import remove_run_directory, runtime_directory
+
+_STOP_TIMEOUT_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """One run as systemd has it."""
+
+    run: str
+    manager: str
+    systemd_version: str
+    description: str
+    units: tuple[UnitStatus, ...]
+
+    def counts(self, role: str) -> Counter[str]:
+        """Units of a role (client, encoder, nginx) by systemd's sub state."""
+        roles = ((names.parse_unit(unit.name), unit.sub) for unit in self.units)
+        return Counter(sub for name, sub in roles if name is not None and name.role == role)
+
+
+def runs_of(manager: SystemdManager) -> list[RunStatus]:
+    """All runs of one manager, in the order of their names."""
+    version = manager.version()
+    units = manager.list_units()
+    slices = {names.run_of_slice(unit.name): unit for unit in units if unit.active == "active"}
+    services: dict[str, list[UnitStatus]] = {run: [] for run in slices if run is not None}
+    for unit in units:
+        name = names.parse_unit(unit.name)
+        if name is not None and unit.active != "inactive":
+            services.setdefault(name.run, []).append(unit)
+    return [
+        RunStatus(
+            run=run,
+            manager=manager.kind,
+            systemd_version=version,
+            description=slices[run].description if run in slices else "",
+            units=tuple(sorted(members, key=lambda unit: unit.name)),
+        )
+        for run, members in sorted(services.items())
+    ]
+
+
+def is_active(manager: SystemdManager, run: str) -> bool:
+    """Whether this manager has a run of this name."""
+    return any(status.run == run for status in runs_of(manager))
+
+
+def status(kind: str) -> list[RunStatus]:
+    """All runs of all managers of this kind (`auto`: of any) that run."""
+    found = []
+    for manager in running_managers(kind):
+        try:
+            found += runs_of(manager)
+        finally:
+            manager.close()
+    return found
+
+
+def stop(kind: str, runs: Sequence[str] | None) -> list[str]:
+    """Stop these runs (None: all), and wait until they are gone; the names of those stopped.
+
+    Raises UnitError when something of them stays.
+    """
+    stopped = []
+    for manager in running_managers(kind):
+        try:
+            here = [run.run for run in runs_of(manager) if runs is None or run.run in runs]
+            asyncio.run(_stop_runs(manager, here))
+            stopped += here
+        finally:
+            release(manager)
+    for run in stopped:
+        remove_run_directory(runtime_directory() / run)
+    return stopped
+
+
+async def _stop_runs(manager: SystemdManager, runs: Sequence[str]) -> None:
+    """Stop the slices of these runs and wait until systemd has nothing of them left."""
+    if not runs:
+        return
+    manager.listen()
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _STOP_TIMEOUT_SECONDS
+    slices = [names.run_slice(run) for run in runs]
+    await manager.stop_and_wait(slices, timeout_seconds=_STOP_TIMEOUT_SECONDS)
+    while left := [run.run for run in runs_of(manager) if run.run in runs]:
+        if loop.time() > deadline:
+            raise UnitError(f"Units of {', '.join(left)} are still there.")
+        await asyncio.sleep(0.01)
+    manager.unlisten()

@@ -1,0 +1,229 @@
+"""The swarm: starts the clients as the schedule says, follows them, and stops them.
+
+    schedule ──► unit spec ──► StartTransientUnit ──► process connects its stderr ──► telemetry
+                                                        connection ends ──► Restarts looks why
+
+systemd holds the truth: a list of the units is compared with what the telemetry tells every
+few seconds. One loop, no threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from hlsswarm.controller.client import Client
+from hlsswarm.controller.preflight import Stream
+from hlsswarm.controller.record import RunRecord
+from hlsswarm.controller.restarts import Restarts
+from hlsswarm.core import names
+from hlsswarm.core.commands import client_command
+from hlsswarm.core.plan import Plan
+from hlsswarm.core.ramp import Start
+from hlsswarm.core.states import Phase, stall_after_seconds
+from hlsswarm.core.unit_specs import Abilities, RestartPolicy, UnitSpec, client_spec, slice_spec
+from hlsswarm.errors import UnitError
+from hlsswarm.telemetry.client import ClientTelemetry, TelemetryTotals
+from hlsswarm.telemetry.ffmpeg_program import FFmpegProgram
+from hlsswarm.telemetry.server import TelemetryServer
+from hlsswarm.units.manager import JobRemoved, SystemdManager
+
+SAMPLE_SECONDS = 1.0
+_RECONCILE_EVERY_SAMPLES = 3
+STOP_TIMEOUT_SECONDS = 2.0
+_GONE_TIMEOUT_SECONDS = 10.0
+TELEMETRY_SOCKET = "telemetry.sock"
+
+
+class Swarm:
+    """One run's clients on one manager."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        run: str,
+        *,
+        program: FFmpegProgram,
+        stream: Stream,
+        manager: SystemdManager,
+        abilities: Abilities,
+        directory: Path,
+        on_lateness: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        self.plan = plan
+        self.run = run
+        self.manager = manager
+        self._program = program
+        self._abilities = abilities
+        self.totals = TelemetryTotals()
+        self.record = RunRecord(stall_after_seconds(stream.target_duration_seconds))
+        self.clients = [
+            Client(number, names.client_unit(run, number), ClientTelemetry(self.totals))
+            for number in range(1, plan.clients + 1)
+        ]
+        self._by_unit = {client.unit: client for client in self.clients}
+        self._policy = RestartPolicy(
+            plan.backoff, plan.seed, when="always" if stream.is_live else "on-failure"
+        )
+        self.telemetry = TelemetryServer(
+            directory / TELEMETRY_SOCKET, self.totals, self, measure=plan.client.measure
+        )
+        self.restarts = Restarts(manager, abilities, self._policy, self.record, self._start)
+        self._due: dict[str, float] = {}
+        self._on_lateness = on_lateness
+
+    # --- Observer of telemetry ---------------------------------------------------------------
+
+    def telemetry_of(self, unit: str) -> ClientTelemetry | None:
+        """Where a unit's lines belong."""
+        client = self._by_unit.get(unit)
+        return client.telemetry if client else None
+
+    def process_started(self, unit: str, pid: int) -> None:
+        """A client's process has connected its stderr."""
+        client = self._by_unit[unit]
+        client.pid = pid
+        client.counter_reset = False
+        client.phase = Phase.RUNNING
+        self.record.process_up()
+        if client.telemetry.processes > 1:
+            client.restarts += 1
+            self.record.restarts += 1
+
+    def process_ended(self, unit: str, pid: int) -> None:
+        """A client's process has closed its stderr."""
+        client = self._by_unit[unit]
+        if client.pid == pid:
+            client.pid = None
+        self.record.process_down()
+        self.restarts.process_ended(client, pid)
+
+    # --- start -------------------------------------------------------------------------------
+
+    def spec(self, client: Client) -> UnitSpec:
+        """The unit of a client, with the wait that is due after its failures."""
+        command = client_command(
+            self._program.path, self._program.version, self.plan.client, client=client.number
+        )
+        return client_spec(
+            self.run,
+            client.number,
+            command,
+            abilities=self._abilities,
+            telemetry_socket=self.telemetry.path,
+            restart=self._policy,
+            failures=max(1, client.failures),
+            limits=self.plan.client_limits,
+            stop_timeout_seconds=STOP_TIMEOUT_SECONDS,
+        )
+
+    def _start(self, client: Client) -> None:
+        client.wait_in_unit_seconds = self._policy.backoff.delay_seconds(
+            max(1, client.failures), client.number, self._policy.seed
+        )
+        self.manager.start(self.spec(client))
+
+    async def open(self) -> None:
+        """Start the slices and listen for telemetry, before any client."""
+        self.manager.listen(self._job_removed)
+        host = urlsplit(self.plan.client.url).hostname
+        # The whole URL may hold a token, and a unit's description is for everybody to read.
+        what = f"{self.plan.clients} clients of {host}"
+        own = slice_spec(names.run_slice(self.run), what, self.plan.swarm_limits)
+        await self.manager.start_and_wait(own)
+        self.telemetry.start()
+
+    def _job_removed(self, job: JobRemoved) -> None:
+        """A start job of ours has ended: from now on the client's process runs."""
+        due = self._due.pop(job.unit, None)
+        if due is not None:
+            client = self._by_unit[job.unit]
+            if client.phase is Phase.WAITING:
+                client.phase = Phase.RUNNING
+            now = asyncio.get_running_loop().time()
+            self.record.start_done(due, now)
+            self._on_lateness(max(0.0, now - due))
+
+    async def ramp(self) -> None:
+        """Start every client when it is due. Raises UnitError when systemd refuses one."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        for start in self.plan.schedule():
+            wait = began + start.due_seconds - loop.time()
+            # Even a late start gives way to what has come in meanwhile.
+            await asyncio.sleep(max(0.0, wait))
+            self._start_planned(start, began)
+
+    def _start_planned(self, start: Start, began: float) -> None:
+        client = self.clients[start.client - 1]
+        self._due[client.unit] = began + start.due_seconds
+        self._start(client)
+
+    # --- follow ------------------------------------------------------------------------------
+
+    async def follow(self) -> None:
+        """Sample states each second, and compare with systemd's list every few."""
+        loop = asyncio.get_running_loop()
+        samples = 0
+        next_sample = loop.time()
+        while True:
+            now = loop.time()
+            self.record.sample(self.clients, now)
+            for client in self.clients:
+                if client.restarts and client.is_stable(now):
+                    self.restarts.good_stretch(client)
+            samples += 1
+            if samples % _RECONCILE_EVERY_SAMPLES == 0:
+                self._reconcile()
+            if self.restarts.failure is not None:
+                raise self.restarts.failure
+            next_sample = max(next_sample + SAMPLE_SECONDS, now)
+            await asyncio.sleep(next_sample - loop.time())
+
+    def _reconcile(self) -> None:
+        """Find units that wait for a restart without a word from their process (203, 222)."""
+        for unit in self.manager.list_units(names.run_pattern(self.run)):
+            client = self._by_unit.get(unit.name)
+            if client is None or client.pid is not None:
+                continue
+            if unit.sub == "auto-restart" and client.phase is not Phase.BACKOFF:
+                self.restarts.process_ended(client, None)
+
+    async def all_finished(self) -> None:
+        """Wait until every client has played to the end, or was stopped from outside."""
+        while not all(client.phase is Phase.FINISHED for client in self.clients):
+            await asyncio.sleep(SAMPLE_SECONDS / 4)
+
+    # --- stop --------------------------------------------------------------------------------
+
+    async def stop(self) -> None:
+        """Stop the run's slice, and wait until systemd says that all is gone."""
+        await self.restarts.stop()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _GONE_TIMEOUT_SECONDS
+        await self.manager.stop_and_wait(
+            [names.run_slice(self.run)], timeout_seconds=_GONE_TIMEOUT_SECONDS
+        )
+        while self._left() and loop.time() < deadline:
+            await asyncio.sleep(0.01)
+        if self._left():
+            raise UnitError(
+                f"Units of run {self.run} are still there: {', '.join(self._left()[:3])}",
+                hint=f"hlsswarm stop {self.run}",
+            )
+        await self.telemetry.drained(timeout_seconds=1.0)
+
+    def _left(self) -> list[str]:
+        return [unit.name for unit in self.manager.list_units(names.run_pattern(self.run))]
+
+    def kill(self) -> None:
+        """End all clients at once (a second Ctrl+C); stop() has been called before."""
+        with contextlib.suppress(UnitError):
+            self.manager.kill(names.clients_slice(self.run), 9)
+
+    def close(self) -> None:
+        """Stop to listen."""
+        self.telemetry.close()

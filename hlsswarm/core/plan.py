@@ -1,0 +1,114 @@
+"""What one run is to do: the plan, checked, and nothing about how it goes.
+
+Made from flags (and later TOML) by `cli`; read by `controller`. Pure.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from hlsswarm.core import names
+from hlsswarm.core.backoff import Backoff
+from hlsswarm.core.commands import ClientOptions
+from hlsswarm.core.ramp import Start, ramp_schedule
+from hlsswarm.core.unit_specs import CLIENT_LIMITS, Limits
+from hlsswarm.errors import UsageError
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+CLIENTS_MAX = 100_000
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server of ours listens."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        """`host:port`, IPv6 in brackets."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_address(text: str) -> Address:
+    """`HOST:PORT`, `:PORT` (all interfaces) or `[IPv6]:PORT`. Raises ValueError."""
+    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]\s]*)):(\d{1,5})", text)
+    if match is None or not 0 <= int(match[3]) <= 65535:
+        raise ValueError(f"{text!r} is not HOST:PORT")
+    return Address(match[1] or match[2] or "0.0.0.0", int(match[3]))
+
+
+def check_url(url: str) -> str:
+    """The URL, if a client can be sent there. Raises UsageError."""
+    hint = "A playlist's URL looks like http://127.0.0.1:8080/stream.m3u8"
+    if _CONTROL.search(url):
+        raise UsageError("The URL holds a control character.", hint=hint)
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise UsageError(f"{url!r} is not a URL: {error}.", hint=hint) from None
+    if parts.scheme not in {"http", "https"} or not host:
+        raise UsageError(f"{url!r} is not an http or https URL.", hint=hint)
+    return url
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run: which stream, how many clients, how fast they come, and for how long."""
+
+    client: ClientOptions
+    clients: int = 10
+    ramp_rate_per_second: float = 5.0
+    ramp_jitter_seconds: float = 0.2
+    duration_seconds: float = 0.0
+    """Since the first start; 0 goes on until stopped."""
+    seed: int = 1
+    run_id: str | None = None
+    manager: str = "auto"
+    ffmpeg: str | None = None
+    """A program's name or path; None looks for `ffmpeg` in PATH."""
+    metrics: Address | None = field(default_factory=lambda: Address("127.0.0.1", 9090))
+    summary_interval_seconds: float = 5.0
+    json_file: Path | None = None
+    out_directory: Path | None = None
+    verbose: bool = False
+    skip_preflight: bool = False
+    swarm_limits: Limits = field(default_factory=Limits)
+    client_limits: Limits = CLIENT_LIMITS
+    backoff: Backoff = field(default_factory=Backoff)
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for a plan that cannot be meant."""
+        check_url(self.client.url)
+        if not 1 <= self.clients <= CLIENTS_MAX:
+            raise UsageError(
+                f"--clients {self.clients} makes no swarm.",
+                hint=f"Give a number from 1 to {CLIENTS_MAX}.",
+            )
+        if not math.isfinite(self.ramp_rate_per_second) or self.ramp_rate_per_second < 0:
+            raise UsageError(
+                f"--ramp-rate {self.ramp_rate_per_second:g} is not a rate.",
+                hint="Give the clients to start per second, or 0 to start all at once.",
+            )
+        if self.run_id is not None and not names.is_run_id(self.run_id):
+            raise UsageError(
+                f"--run-id {self.run_id!r} cannot name a run.", hint=f"Use {names.RUN_ID_HELP}."
+            )
+        if self.summary_interval_seconds <= 0:
+            raise UsageError("--summary-interval must be above 0.", hint="Give, say, 5s.")
+        if self.client.timeout_seconds <= 0:
+            raise UsageError("--timeout must be above 0.", hint="Give, say, 15s.")
+
+    def schedule(self) -> tuple[Start, ...]:
+        """When each client is to start."""
+        return ramp_schedule(
+            self.clients,
+            rate_per_second=self.ramp_rate_per_second,
+            jitter_seconds=self.ramp_jitter_seconds,
+            seed=self.seed,
+        )

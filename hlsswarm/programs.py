@@ -1,0 +1,24 @@
+"""Finds programs by name or path, and makes their paths absolute for units."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from hlsswarm.errors import PreflightError
+
+
+def find_program(name: str, *, package: str) -> Path:
+    """Absolute path of a program given by name or path; `package` is Debian's, for the hint.
+
+    Raises PreflightError when it is not there or not executable.
+    """
+    found = shutil.which(name)
+    # Debian keeps servers in sbin, which an ordinary user's PATH may lack.
+    if found is None and "/" not in name:
+        found = shutil.which(name, path="/usr/sbin:/sbin:/usr/local/sbin")
+    if found is None:
+        missing = "is not installed" if "/" not in name else "does not exist or cannot be executed"
+        raise PreflightError(f"{name} {missing}.", hint=f"apt-get install {package}")
+    return Path(os.path.abspath(found))  # noqa: PTH100  (a link to it may be its very name)
