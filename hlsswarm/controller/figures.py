@@ -120,6 +120,8 @@ class RunFigures:
         """The whole run; call it when all clients are gone and heard to the end."""
         swarm, totals, record = self._swarm, self._swarm.totals, self._swarm.record
         plan = swarm.plan
+        schedule = plan.schedule()
+        planned = schedule[-1].due_seconds - schedule[0].due_seconds
         lateness = model.percentile(record.lateness_seconds, 0.99)
         evidence = Evidence(
             target=plan.clients,
@@ -131,6 +133,7 @@ class RunFigures:
             restarts=record.restarts,
             segment_requests=totals.segments.requests,
             segment_failures=totals.segments.failed,
+            ramp_planned_seconds=planned,
             ramp_lateness_p99_seconds=lateness,
             telemetry_lines=totals.lines,
             recognised_lines=totals.recognised_lines,
@@ -141,7 +144,6 @@ class RunFigures:
         )
         verdict, reasons = judge(evidence)
         first, last = record.first_start_at, record.last_start_at
-        schedule = plan.schedule()
         return model.Summary(
             run=swarm.run,
             url=plan.client.url,
@@ -149,7 +151,7 @@ class RunFigures:
             duration_seconds=(self._ended or self._began) - (first or self._began),
             interrupted=interrupted,
             systemd=model.Systemd(self._manager.kind, self._version, self._abilities.lacks()),
-            ffmpeg_version=self._program.version.text,
+            ffmpeg=model.FFmpeg(self._program.version.text),
             measure=plan.client.measure,
             clients=model.Clients(
                 target=plan.clients,
@@ -168,7 +170,7 @@ class RunFigures:
             ),
             http_errors=dict(totals.http_errors),
             ramp=model.Ramp(
-                planned_seconds=schedule[-1].due_seconds - schedule[0].due_seconds,
+                planned_seconds=planned,
                 actual_seconds=(last - first) if first is not None and last is not None else 0.0,
                 lateness_p99_seconds=lateness,
             ),

@@ -93,12 +93,10 @@ async def _stop_runs(manager: SystemdManager, runs: Sequence[str]) -> None:
     if not runs:
         return
     manager.listen()
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + _STOP_TIMEOUT_SECONDS
-    slices = [names.run_slice(run) for run in runs]
-    await manager.stop_and_wait(slices, timeout_seconds=_STOP_TIMEOUT_SECONDS)
-    while left := [run.run for run in runs_of(manager) if run.run in runs]:
-        if loop.time() > deadline:
-            raise UnitError(f"Units of {', '.join(left)} are still there.")
-        await asyncio.sleep(0.01)
+    ended = await asyncio.gather(
+        *(manager.stop_run(run, timeout_seconds=_STOP_TIMEOUT_SECONDS) for run in runs)
+    )
     manager.unlisten()
+    left = [unit for units in ended for unit in units]
+    if left:
+        raise UnitError(f"Units are still there: {', '.join(left[:5])}.")

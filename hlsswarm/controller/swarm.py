@@ -202,22 +202,13 @@ class Swarm:
     async def stop(self) -> None:
         """Stop the run's slice, and wait until systemd says that all is gone."""
         await self.restarts.stop()
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + _GONE_TIMEOUT_SECONDS
-        await self.manager.stop_and_wait(
-            [names.run_slice(self.run)], timeout_seconds=_GONE_TIMEOUT_SECONDS
-        )
-        while self._left() and loop.time() < deadline:
-            await asyncio.sleep(0.01)
-        if self._left():
+        left = await self.manager.stop_run(self.run, timeout_seconds=_GONE_TIMEOUT_SECONDS)
+        if left:
             raise UnitError(
-                f"Units of run {self.run} are still there: {', '.join(self._left()[:3])}",
+                f"Units of run {self.run} are still there: {', '.join(left[:3])}",
                 hint=f"hlsswarm stop {self.run}",
             )
         await self.telemetry.drained(timeout_seconds=1.0)
-
-    def _left(self) -> list[str]:
-        return [unit.name for unit in self.manager.list_units(names.run_pattern(self.run))]
 
     def kill(self) -> None:
         """End all clients at once (a second Ctrl+C); stop() has been called before."""

@@ -33,6 +33,13 @@ class Systemd:
 
 
 @dataclass(frozen=True)
+class FFmpeg:
+    """Which ffmpeg the clients were."""
+
+    version: str
+
+
+@dataclass(frozen=True)
 class Clients:
     """Clients: how many, and how their processes ended by themselves.
 
@@ -116,7 +123,7 @@ class Summary:
     duration_seconds: float
     interrupted: bool
     systemd: Systemd
-    ffmpeg_version: str
+    ffmpeg: FFmpeg
     measure: str
     clients: Clients
     playlists: Playlists
@@ -131,8 +138,6 @@ class Summary:
     def as_dict(self) -> dict[str, Any]:
         """The JSON document, `schema` first."""
         fields = dataclasses.asdict(self)
-        version = fields.pop("ffmpeg_version")
-        fields["ffmpeg"] = {"version": version}
         fields["http_errors"] = {str(code): n for code, n in sorted(self.http_errors.items())}
         fields["clients"]["exits"] = dict(sorted(self.clients.exits.items()))
         return {"schema": SCHEMA, **_rounded(fields)}

@@ -13,7 +13,8 @@ HEALTHY_SHARE = 0.95
 FAILING_SHARE = 0.50
 HEALTHY_FAILURE_RATE = 0.01
 FAILING_FAILURE_RATE = 0.25
-RAMP_LATENESS_MAX_SECONDS = 1.0
+LATENESS_TOLD_SECONDS = 0.5
+LATENESS_VOID_SECONDS = 5.0
 
 
 class Verdict(enum.StrEnum):
@@ -45,6 +46,7 @@ class Evidence:
     restarts: int
     segment_requests: int
     segment_failures: int
+    ramp_planned_seconds: float
     ramp_lateness_p99_seconds: float
     telemetry_lines: int
     recognised_lines: int
@@ -77,8 +79,8 @@ def _own_side(evidence: Evidence) -> tuple[str, ...]:
         reasons.append(f"systemd could not run {evidence.own_failures} client processes.")
     if evidence.telemetry_lines and not evidence.recognised_lines:
         reasons.append("Not one line of this ffmpeg's messages was understood.")
-    if evidence.ramp_lateness_p99_seconds > RAMP_LATENESS_MAX_SECONDS:
-        late = evidence.ramp_lateness_p99_seconds
+    late = evidence.ramp_lateness_p99_seconds
+    if late > max(LATENESS_VOID_SECONDS, evidence.ramp_planned_seconds / 2):
         reasons.append(f"Clients were started up to {late:.1f} s late: this machine is too busy.")
     return tuple(reasons)
 
@@ -97,6 +99,9 @@ def _origin(evidence: Evidence) -> tuple[Verdict, tuple[str, ...]]:
         reasons.append(f"{evidence.segment_failures} of {requests} segment requests failed.")
     if evidence.restarts:
         reasons.append(f"Clients had to be restarted {evidence.restarts} times.")
+    if evidence.ramp_lateness_p99_seconds > LATENESS_TOLD_SECONDS:
+        late = evidence.ramp_lateness_p99_seconds
+        reasons.append(f"The ramp was up to {late:.1f} s late: this machine was busy.")
     if evidence.finished:
         reasons.append(f"{evidence.finished} clients played to the end.")
     if share < FAILING_SHARE or rate > FAILING_FAILURE_RATE:

@@ -42,6 +42,7 @@ from hlsswarm.units.runtime_directory import (
 
 _READY_TIMEOUT_SECONDS = 40.0
 _READY_SEGMENTS = 2
+_STOP_TIMEOUT_SECONDS = 10.0
 _OPEN_FILES_MAX = 65_536
 _ENCODER_MEMORY_BYTES = 768 << 20
 _NGINX_MEMORY_BYTES = 1 << 30
@@ -142,12 +143,12 @@ async def _start(prepared: _Prepared) -> None:
             try:
                 await _start_units(prepared, manager, directory)
             except BaseException:
-                await _stop_units(manager, options.run)
+                await manager.stop_run(options.run, timeout_seconds=_STOP_TIMEOUT_SECONDS)
                 raise
         try:
             await _wait_until_ready(options, manager, directory)
         except BaseException:
-            await _stop_units(manager, options.run)
+            await manager.stop_run(options.run, timeout_seconds=_STOP_TIMEOUT_SECONDS)
             raise
 
 
@@ -263,12 +264,6 @@ def playlist_segments(url: str) -> int:
             return sum(line.startswith(b"#EXTINF") for line in answer.read(1 << 20).splitlines())
     except (OSError, ValueError):
         return 0
-
-
-async def _stop_units(manager: SystemdManager, run: str) -> None:
-    await manager.stop_and_wait([names.run_slice(run)], timeout_seconds=10)
-    while runs.is_active(manager, run):
-        await asyncio.sleep(0.01)
 
 
 def origins(kind: str) -> list[runs.RunStatus]:

@@ -29,7 +29,6 @@ Measure = Literal["exact", "light"]
 MAX_LINE_BYTES: Final = 64 * 1024
 MAX_ERROR_CHARACTERS: Final = 300
 _MAX_REMEMBERED_URLS: Final = 1024
-
 _TROUBLE: Final = frozenset({"warning", "error", "fatal", "panic"})
 _LEVELS: Final = {name.encode(): name for name in (*_TROUBLE, "info", "verbose", "debug")}
 _HLS_REQUEST: Final = re.compile(rb"HLS request for url '(.*)', offset (\d+), playlist (\d{1,9})$")
@@ -134,8 +133,7 @@ class FFmpegLogParser:
 
     def feed(self, data: bytes, now: float) -> None:
         """Take the next bytes of the log; `now` in seconds of any clock that does not go back."""
-        # A progress report ends with \r and has the next message glued to it.
-        lines = data.replace(b"\r", b"\n").split(b"\n")
+        lines = data.replace(b"\r", b"\n").split(b"\n")  # \r: a progress report, glued to a message
         rest = lines.pop()
         if lines and (self._partial or self._dropping):
             self._hold(lines[0])
@@ -156,8 +154,7 @@ class FFmpegLogParser:
         if not self._exact and self._ending and not self._signalled:
             self._prove(now)  # a playlist that was played to its end
         self.aborted += len({*self._segments, self._last} - {None})
-        self._segments.clear()
-        self._last, self._bare = None, b""
+        self._segments, self._last, self._bare = [], None, b""
 
     def _hold(self, part: bytes) -> None:
         if self._dropping:
@@ -323,7 +320,7 @@ class FFmpegLogParser:
             self._fail(self._last, now, status)
 
     def _start(self, request: _Request) -> None:
-        request.first, self._begun = not self._begun, True
+        request.first, self._begun = not self._begun and request.kind is _PLAYLIST, True
         self._last = request
         if self._exact and request.kind is _SEGMENT:
             self._segments.append(request)
@@ -383,8 +380,7 @@ class FFmpegLogParser:
 
     def _report(self, level: str, message: bytes) -> None:
         text = message[: 4 * MAX_ERROR_CHARACTERS].decode(errors="replace")
-        text = "".join(filter(str.isprintable, _ADDRESS.sub("", text))).strip()
-        if text:
+        if text := "".join(filter(str.isprintable, _ADDRESS.sub("", text))).strip():
             self._sink.error_line(level, text[:MAX_ERROR_CHARACTERS])
 
 

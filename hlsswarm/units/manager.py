@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import signal
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -277,6 +278,25 @@ class SystemdManager:
                 return
             # A slice that was only referred to is loaded but not started (and not transient).
             raise
+
+    async def stop_run(self, run: str, *, timeout_seconds: float) -> list[str]:
+        """End a run by its slice, and wait until nothing of it is loaded; what is left then.
+
+        One signal lets ffmpeg finish what it reads, for a live stream the wait for the next
+        segment; a second, other one makes it leave at once (fftools/ffmpeg.c). So all clients
+        get SIGINT before the stop job sends each its SIGTERM.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_seconds
+        self.kill(names.clients_slice(run), signal.SIGINT)
+        await self.stop_and_wait([names.run_slice(run)], timeout_seconds=timeout_seconds)
+        while (left := self._loaded_of(run)) and loop.time() < deadline:
+            await asyncio.sleep(0.01)
+        return left
+
+    def _loaded_of(self, run: str) -> list[str]:
+        units = self.list_units(names.run_pattern(run))
+        return [unit.name for unit in units if unit.active != "inactive"]
 
     async def stop_and_wait(self, unit_names: Iterable[str], *, timeout_seconds: float) -> bool:
         """Stop units and wait for their jobs; True when all ended in time."""

@@ -1,0 +1,1 @@
+"""Real systemds for the tests, on machines that run none."""
