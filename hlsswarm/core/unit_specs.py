@@ -149,8 +149,12 @@ def exec_start(command: Sequence[str], abilities: Abilities) -> Property:
         raise ValueError("an argument holds a NUL byte")
     if abilities.exec_start_ex:
         return Property("ExecStartEx", "a(sasas)", [(command[0], list(command), ["no-env-expand"])])
-    escaped = [argument.replace("$", "$$") for argument in command]
-    return Property("ExecStart", "a(sasb)", [(command[0], escaped, False)])
+    return Property("ExecStart", "a(sasb)", [_escaped(command)])
+
+
+def _escaped(command: Sequence[str]) -> tuple[str, list[str], bool]:
+    """A command for the form of ExecStart that expands variables, and whose failure counts."""
+    return (command[0], [argument.replace("$", "$$") for argument in command], False)
 
 
 def _service(description: str, slice_name: str, command: Property) -> list[Property]:
@@ -212,11 +216,19 @@ def origin_service_spec(
     abilities: Abilities,
     log_file: Path,
     limits: Limits,
+    before: Sequence[str] | None = None,
+    environment: Sequence[str] = (),
     kill_signal: signal.Signals = signal.SIGTERM,
     stop_timeout_seconds: float = 3.0,
 ) -> UnitSpec:
-    """A service of the test origin: an encoder or the web server. Its stderr goes to a file."""
+    """A service of the test origin: an encoder or the web server. Its stderr goes to a file.
+
+    `before` is a command that runs before each start of the service, restarts included.
+    """
     properties = _service(description, names.origin_slice(run), exec_start(command, abilities))
+    if before is not None:
+        properties.append(Property("ExecStartPre", "a(sasb)", [_escaped(before)]))
+        properties.append(Property("Environment", "as", list(environment)))
     properties += [
         Property("StandardErrorFileToAppend", "s", str(log_file)),
         Property("SuccessExitStatus", "(aiai)", ([FFMPEG_INTERRUPTED], [])),

@@ -15,12 +15,14 @@ import os
 import resource
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+import hlsswarm
 from hlsswarm.controller import runs
 from hlsswarm.core import names
 from hlsswarm.core.encoder import encoder_command
@@ -46,6 +48,13 @@ _STOP_TIMEOUT_SECONDS = 10.0
 _OPEN_FILES_MAX = 65_536
 _ENCODER_MEMORY_BYTES = 768 << 20
 _NGINX_MEMORY_BYTES = 1 << 30
+# Where distributions keep the font that ffmpeg's own packages bring; without one there is no
+# wall clock in the picture, and testsrc2's timer runs alone.
+_CLOCK_FONTS = (
+    Path("/usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf"),
+    Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"),
+    Path("/usr/share/fonts/dejavu-sans-mono-fonts/DejaVuSansMono.ttf"),
+)
 _ENCODER_LOG = "encoder.log"
 _NGINX_LOG = "nginx.log"
 
@@ -210,11 +219,19 @@ def _specs(
         names.encoder_unit(run, profile.name),
         run,
         f"hlsswarm encoder {profile.name}",
-        encoder_command(prepared.ffmpeg, profile, media, start_epoch=int(time.time())),
+        encoder_command(
+            prepared.ffmpeg,
+            profile,
+            media,
+            start_epoch=int(time.time()),
+            clock_font=next((font for font in _CLOCK_FONTS if font.is_file()), None),
+        ),
         abilities=abilities,
         log_file=directory / _ENCODER_LOG,
         # The segments in memory are charged to the encoder, which writes them.
         limits=Limits(memory_max_bytes=_ENCODER_MEMORY_BYTES + 2 * window_bytes(profile)),
+        before=_tidy_command(media, profile),
+        environment=(f"PYTHONPATH={Path(hlsswarm.__file__).parent.parent}",),
     )
     nginx = origin_service_spec(
         names.nginx_unit(run),
@@ -228,6 +245,11 @@ def _specs(
     return encoder, nginx
 
 
+def _tidy_command(media: Path, profile: OriginProfile) -> tuple[str, ...]:
+    keep = str(profile.unreferenced_segments)
+    return (sys.executable, "-m", "hlsswarm.origin.tidy", str(media), keep)
+
+
 async def _wait_until_ready(
     options: OriginOptions, manager: SystemdManager, directory: Path
 ) -> None:
@@ -235,7 +257,7 @@ async def _wait_until_ready(
     deadline = time.monotonic() + _READY_TIMEOUT_SECONDS
     while await asyncio.to_thread(playlist_segments, options.url) < _READY_SEGMENTS:
         for unit in manager.list_units(names.run_pattern(options.run)):
-            if unit.sub not in {"running", "start"}:
+            if unit.sub not in {"running", "start", "start-pre"}:
                 role = names.parse_unit(unit.name)
                 log = directory / (_NGINX_LOG if role and role.role == "nginx" else _ENCODER_LOG)
                 raise UnitError(f"{unit.name} does not run: {_last_line(log)}")

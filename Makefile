@@ -1,0 +1,92 @@
+# hlsswarm: `make demo` shows it, `make test` proves it. Both install what is missing first.
+
+PYTHON ?= python3
+PORT ?= 8080
+DEMO_FLAGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+
+# What Debian calls what we need: to run, to build pystemd, and to test.
+PACKAGES_RUN := systemd ffmpeg nginx-light
+PACKAGES_BUILD := python3-venv python3-dev gcc libc6-dev pkg-config libsystemd-dev
+PACKAGES_TEST := dbus util-linux procps
+
+.PHONY: help setup demo test lint format clean packages packages-test
+
+help:
+	@echo "make setup   install what is missing (apt packages, $(VENV)); then $(BIN)/hlsswarm works"
+	@echo "make demo    test origin + 20 clients for 30 s + summary + hlsswarm-report/  (PORT=$(PORT))"
+	@echo "make test    all tests, on a real systemd, ffmpeg and nginx"
+	@echo "make lint    ruff and mypy alone"
+	@echo "make clean   remove $(VENV) and what tests have cached"
+
+setup: packages $(VENV)/.hlsswarm-installed
+
+demo: setup
+	@echo "==> hlsswarm demo --port $(PORT) $(DEMO_FLAGS)"
+	@$(BIN)/hlsswarm demo --port $(PORT) $(DEMO_FLAGS)
+
+test: setup packages-test $(VENV)/.hlsswarm-test-installed
+	@echo "==> pytest"
+	@$(BIN)/python -m pytest $(TEST_FLAGS)
+
+lint: $(VENV)/.hlsswarm-test-installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.hlsswarm-test-installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Installs those of the packages $(1) that are missing. A web server that comes along must not
+# start: policy-rc.d says so while apt runs, and afterwards it stays disabled.
+define install_missing
+	@set -eu; \
+	command -v dpkg-query >/dev/null || { \
+	  echo "==> not Debian: these have to be there already: $(1)"; exit 0; }; \
+	missing=; for package in $(1); do \
+	  case "$$(dpkg-query -W -f='$${Status}' $$package 2>/dev/null)" in \
+	    "install ok installed") ;; *) missing="$$missing $$package";; esac; \
+	done; \
+	[ -n "$$missing" ] || exit 0; \
+	echo "==> installing:$$missing"; \
+	[ "$$(id -u)" = 0 ] || { echo "Not root. Run: sudo apt-get install$$missing" >&2; exit 1; }; \
+	policy=/usr/sbin/policy-rc.d; \
+	if [ ! -e $$policy ]; then \
+	  printf '#!/bin/sh\nexit 101\n' >$$policy; chmod +x $$policy; \
+	  trap 'rm -f /usr/sbin/policy-rc.d' EXIT INT TERM; \
+	fi; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	install="apt-get install -y -q --no-install-recommends -o Acquire::Retries=3"; \
+	$$install $$missing >/dev/null 2>&1 || { \
+	  apt-get update -q -o Acquire::Retries=3 >/dev/null; $$install $$missing >/dev/null; }; \
+	case "$$missing" in *nginx*) \
+	  if [ -d /run/systemd/system ]; then systemctl disable -q nginx.service || true; fi;; esac
+endef
+
+packages:
+	$(call install_missing,$(PACKAGES_RUN) $(PACKAGES_BUILD))
+
+packages-test:
+	$(call install_missing,$(PACKAGES_TEST))
+
+$(BIN)/python:
+	@echo "==> making $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed; name one with PYTHON=…" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.hlsswarm-installed: pyproject.toml | packages $(BIN)/python
+	@echo "==> installing hlsswarm and its libraries into $(VENV)"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.hlsswarm-test-installed: pyproject.toml | packages $(BIN)/python
+	@echo "==> installing the test tools into $(VENV)"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[test]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache build *.egg-info
