@@ -12,6 +12,7 @@ Sources: cgroup_namespaces(7), mount_namespaces(7), systemd(1).
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import signal
 import sys
@@ -143,7 +144,13 @@ def become_manager(directory: Path, systemd: Path, directories: list[Path]) -> N
         raise OSError(f"still in the cgroups {', '.join(outside)}")
     libc = _Libc()
     libc.unshare(CLONE_NEWCGROUP | CLONE_NEWNS)
-    libc.mount("none", Path("/"), "", MS_REC | MS_PRIVATE)
+    try:
+        libc.mount("none", Path("/"), "", MS_REC | MS_PRIVATE)
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            # Mounts made under a root that cannot be made private could reach the machine.
+            raise OSError("this is a chroot whose root is not a mount point") from None
+        raise
     _mount_cgroup_trees(libc, trees)
     _cover_run(libc)
     environment = {
