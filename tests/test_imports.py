@@ -1,0 +1,232 @@
+"""Which part may know which: the direction of imports, read from the syntax trees.
+
+    cli ──► origin ──► controller ──► units, telemetry, metrics, report ──► core ──► errors
+
+`programs` (finds programs) and `errors` are for everybody. Each file states the rule it breaks.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import REPOSITORY
+
+PACKAGE = REPOSITORY / "hlsswarm"
+FILES = sorted(PACKAGE.rglob("*.py"))
+LINES_MAX = 400
+
+# Parts of hlsswarm that each part may import, besides itself.
+MAY_KNOW: dict[str, set[str]] = {
+    "__init__": set(),
+    "__main__": {"cli"},
+    "errors": set(),
+    "programs": {"errors"},
+    "core": {"errors"},
+    "units": {"errors", "core", "__init__"},
+    "telemetry": {"errors", "core", "programs"},
+    "metrics": {"errors", "core"},
+    "report": {"errors", "core"},
+    "controller": {
+        "errors",
+        "core",
+        "programs",
+        "units",
+        "telemetry",
+        "metrics",
+        "report",
+        "__init__",
+    },
+    "origin": {"errors", "core", "programs", "units", "telemetry", "controller", "__init__"},
+    "cli": {
+        "errors",
+        "core",
+        "programs",
+        "units",
+        "metrics",
+        "report",
+        "controller",
+        "origin",
+        "__init__",
+    },
+}
+# Of all modules outside hlsswarm, those that the pure core may import.
+CORE_MAY_IMPORT = {
+    "__future__",
+    "abc",
+    "bisect",
+    "collections",
+    "dataclasses",
+    "datetime",
+    "enum",
+    "fractions",
+    "functools",
+    "hashlib",
+    "heapq",
+    "importlib.resources",
+    "ipaddress",
+    "itertools",
+    "jinja2",
+    "json",
+    "math",
+    "operator",
+    "pathlib",
+    "random",
+    "re",
+    "shlex",
+    "signal",
+    "statistics",
+    "string",
+    "textwrap",
+    "types",
+    "typing",
+    "urllib.parse",
+}
+# Methods of Path, and calls, that look at the machine. read_text: see CORE_MAY_READ.
+IMPURE_CALLS = {
+    "absolute",
+    "chmod",
+    "cwd",
+    "exists",
+    "expanduser",
+    "getaddrinfo",
+    "glob",
+    "home",
+    "input",
+    "is_dir",
+    "is_file",
+    "is_symlink",
+    "iterdir",
+    "kill",
+    "mkdir",
+    "now",
+    "open",
+    "print",
+    "read_bytes",
+    "read_text",
+    "readlink",
+    "rename",
+    "resolve",
+    "rglob",
+    "rmdir",
+    "stat",
+    "today",
+    "touch",
+    "unlink",
+    "utcnow",
+    "write_bytes",
+    "write_text",
+}
+CORE_MAY_READ = {"nginx.py"}
+"""Reads the template that is part of the package, through importlib.resources."""
+# Libraries that one place alone may know.
+ONLY_IN = {
+    "pystemd": {"units/bus.py"},
+    "prometheus_client": {"metrics", "controller/run.py"},
+    "h11": {"metrics"},
+    "m3u8": {"controller/preflight.py"},
+    "jinja2": {"core"},
+    "argparse": {"cli"},
+}
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def part_of(path: Path) -> str:
+    """The part a file belongs to: its folder, or its own name at the top."""
+    first = path.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Every module that is imported, at the top or within a function."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide where a name comes from"
+            module = node.module or ""
+            names = [f"{module}.{alias.name}" for alias in node.names]
+            yield from names if module in {"hlsswarm", "importlib"} else [module]
+
+
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), str(path))
+
+
+def outside(name: str) -> str:
+    """A module of others under the name that the rules have: two levels where they say so."""
+    two = ".".join(name.split(".")[:2])
+    return two if two in CORE_MAY_IMPORT else name.partition(".")[0]
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_imports_point_inwards(path: Path) -> None:
+    part = part_of(path)
+    for name in imports(parse(path)):
+        if name.partition(".")[0] != "hlsswarm":
+            continue
+        words = name.split(".")
+        # `import hlsswarm` and `from hlsswarm import __version__` are of the package itself.
+        target = words[1] if len(words) > 1 and (PACKAGE / words[1]).is_dir() else "__init__"
+        if len(words) > 1 and (PACKAGE / f"{words[1]}.py").is_file():
+            target = words[1]
+        assert target == part or target in MAY_KNOW[part], f"{part} must not know {target}: {name}"
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "core").rglob("*.py")), ids=relative)
+def test_core_is_pure(path: Path) -> None:
+    tree = parse(path)
+    strangers = {name for name in imports(tree) if not name.startswith("hlsswarm")}
+    assert {outside(name) for name in strangers} <= CORE_MAY_IMPORT
+    called = {
+        node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+    }
+    allowed = {"read_text"} if path.name in CORE_MAY_READ else set()
+    assert not called & (IMPURE_CALLS - allowed)
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_a_library_is_known_in_one_place(path: Path) -> None:
+    for name in imports(parse(path)):
+        places = ONLY_IN.get(name.partition(".")[0])
+        if places is not None:
+            assert {relative(path), part_of(path)} & places, f"only {places} may import {name}"
+
+
+def test_every_part_has_a_rule() -> None:
+    assert {part_of(path) for path in FILES} == set(MAY_KNOW)
+    assert not {name for names in MAY_KNOW.values() for name in names} - set(MAY_KNOW)
+
+
+def test_rules_have_no_circle() -> None:
+    """Taken away one by one, every part comes to know nobody."""
+    left = {part: set(known) for part, known in MAY_KNOW.items()}
+    while left:
+        free = {part for part, known in left.items() if not known & set(left)}
+        assert free, f"a circle among {sorted(left)}"
+        left = {part: known for part, known in left.items() if part not in free}
+
+
+def test_core_rule_names_real_modules() -> None:
+    assert {name.partition(".")[0] for name in CORE_MAY_IMPORT} <= sys.stdlib_module_names | {
+        "jinja2"
+    }
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_file_is_not_too_long(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= LINES_MAX
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_file_says_what_it_is(path: Path) -> None:
+    assert not path.read_text() or ast.get_docstring(parse(path))
