@@ -9,15 +9,22 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import re
+import secrets
 import socket
 import sys
 from pathlib import Path
 
-from hlsswarm.core.unit_specs import Abilities, Limits, Property, UnitSpec, exec_start
+from hlsswarm.core.unit_specs import (
+    MICROSECONDS,
+    Abilities,
+    Limits,
+    Property,
+    UnitSpec,
+    exec_start,
+)
 from hlsswarm.errors import UnitError
 from hlsswarm.units.manager import SystemdManager
 
-_PROBE_UNIT = "hlsswarm-probe.service"
 _PROBE_TIMEOUT_SECONDS = 5.0
 _NO_LIMIT = ("max", "-1")
 _V1_MEMORY_UNLIMITED = 1 << 60
@@ -70,18 +77,20 @@ async def probe(manager: SystemdManager, directory: Path) -> Abilities:
             said.set_result(line)
         writer.close()
 
+    # A name of its own: a controller that was killed may have left its probe.
+    unit = f"hlsswarm-probe-{secrets.token_hex(4)}.service"
     path = directory / "probe.sock"
     server = await asyncio.start_unix_server(hear, path)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as target:
         target.bind(("127.0.0.1", 0))
         try:
-            await manager.start_and_wait(_probe_spec(bare, path, target.getsockname()[1]))
-            limits = _limits_there(manager)
+            await manager.start_and_wait(_probe_spec(unit, bare, path, target.getsockname()[1]))
+            limits = _limits_there(manager, unit)
             word = await asyncio.wait_for(said, _PROBE_TIMEOUT_SECONDS)
         except TimeoutError:
             raise UnitError("The probe unit did not say a word.") from None
         finally:
-            await manager.stop_and_wait([_PROBE_UNIT], timeout_seconds=_PROBE_TIMEOUT_SECONDS)
+            await manager.stop_and_wait([unit], timeout_seconds=_PROBE_TIMEOUT_SECONDS)
             server.close()
             path.unlink(missing_ok=True)
     return dataclasses.replace(
@@ -93,11 +102,11 @@ async def probe(manager: SystemdManager, directory: Path) -> Abilities:
     )
 
 
-def _probe_spec(abilities: Abilities, stderr_socket: Path, port: int) -> UnitSpec:
+def _probe_spec(unit: str, abilities: Abilities, stderr_socket: Path, port: int) -> UnitSpec:
     command = (sys.executable, "-I", "-S", "-c", _PROBE_PROGRAM, str(port))
     limits = Limits(memory_max_bytes=64 << 20, cpu_quota=0.5, tasks_max=7)
     return UnitSpec(
-        _PROBE_UNIT,
+        unit,
         (
             Property("Description", "s", "hlsswarm asks what this systemd can do"),
             Property("Type", "s", "exec"),
@@ -108,14 +117,15 @@ def _probe_spec(abilities: Abilities, stderr_socket: Path, port: int) -> UnitSpe
             Property("IPAddressDeny", "a(iayu)", [(2, [0, 0, 0, 0], 0)]),
             Property("TimeoutStopUSec", "t", 1_000_000),
             Property("KillSignal", "i", 9),
+            Property("RuntimeMaxUSec", "t", round(2 * _PROBE_TIMEOUT_SECONDS * MICROSECONDS)),
             *limits.properties(),
         ),
     )
 
 
-def _limits_there(manager: SystemdManager) -> dict[str, bool]:
+def _limits_there(manager: SystemdManager, unit: str) -> dict[str, bool]:
     """For each controller, whether the kernel has the probe's limit."""
-    cgroup = manager.control_group(_PROBE_UNIT)
+    cgroup = manager.control_group(unit)
     files = {
         "memory": ("memory.limit_in_bytes", "memory.max"),
         "cpu": ("cpu.cfs_quota_us", "cpu.max"),

@@ -15,6 +15,9 @@ from pathlib import Path
 
 MOUNTINFO = Path("/proc/self/mountinfo")
 CGROUP2 = "cgroup2"
+_V1_FLAGS = {"rw", "ro", "none", "all", "xattr", "noprefix", "clone_children"}
+_V1_FLAGS |= {"cpuset_v2_mode", "favordynmods", "seclabel"}
+"""Mount options of a v1 tree that name no controller (kernel/cgroup/cgroup-v1.c)."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,14 @@ class Hierarchy:
         return self.controllers == ""
 
     def directory(self, cgroup: str) -> Path:
-        """Directory of a cgroup named as /proc/PID/cgroup names it."""
-        relative = os.path.relpath(cgroup, self.root) if self.root != "/" else cgroup.lstrip("/")
+        """Directory of a cgroup named as /proc/PID/cgroup names it.
+
+        Raises OSError when the cgroup does not show in this mount.
+        """
+        relative = os.path.relpath(cgroup, self.root)
+        if ".." in Path(relative).parts:
+            # Beside the tree is the machine's own file system: nothing of ours belongs there.
+            raise OSError(f"the cgroup {cgroup} is not to be seen below {self.mount}")
         return self.mount / relative
 
 
@@ -57,9 +66,8 @@ def hierarchies(mountinfo: str | None = None) -> tuple[Hierarchy, ...]:
 
 def _v1_controllers(super_options: str) -> str:
     """The tree's name as /proc/PID/cgroup has it, from its mount options."""
-    flags = {"rw", "ro", "relatime", "xattr", "clone_children", "noprefix", "nsdelegate"}
-    names = [o for o in super_options.split(",") if o not in flags and "release_agent=" not in o]
-    return ",".join(names)
+    names = [option for option in super_options.split(",") if option not in _V1_FLAGS]
+    return ",".join(name for name in names if not name.startswith("release_agent="))
 
 
 def membership(pid: int | str = "self") -> dict[str, str]:

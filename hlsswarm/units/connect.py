@@ -15,8 +15,8 @@ from hlsswarm.errors import ManagerError
 from hlsswarm.units import embedded
 from hlsswarm.units.bus import BusLostError, Endpoint
 from hlsswarm.units.cgroups import machine_accounting
-from hlsswarm.units.manager import SystemdManager
-from hlsswarm.units.runtime_directory import locked, runtime_directory
+from hlsswarm.units.manager import SystemdManager, UnitStatus
+from hlsswarm.units.runtime_directory import locked, remove_runs_of, runtime_directory
 
 _BOOTED = Path("/run/systemd/system")  # sd_booted(3)
 
@@ -111,8 +111,8 @@ def running_managers(kind: str, *, needed: bool = True) -> Iterator[SystemdManag
         directory = embedded.directory_in(runtime_directory())
         if embedded.is_running(directory):
             yield _open(_embedded_endpoint(directory), None)
-        elif directory.exists():
-            with locked():
+        elif directory.parent.exists():
+            with locked():  # removes the runtime directory, too, when nothing is left in it
                 if not embedded.is_running(directory):
                     embedded.sweep(directory)
     for other in ("system", "user"):
@@ -126,14 +126,16 @@ def running_managers(kind: str, *, needed: bool = True) -> Iterator[SystemdManag
             yield manager
 
 
+def _belongs_to_run(unit: UnitStatus) -> bool:
+    is_run = names.parse_unit(unit.name) is not None or names.run_of_slice(unit.name) is not None
+    return is_run and unit.active != "inactive"
+
+
 def release(manager: SystemdManager) -> None:
     """Close the manager; when nothing of ours is left in it, end our slice or the manager."""
-    with locked():
+    with locked() as parent:
         try:
-            in_use = any(
-                unit.name != names.ROOT_SLICE and unit.active != "inactive"
-                for unit in manager.list_units()
-            )
+            in_use = any(_belongs_to_run(unit) for unit in manager.list_units())
             if not in_use and manager.kind == "embedded":
                 manager.exit()
             elif not in_use:
@@ -141,7 +143,10 @@ def release(manager: SystemdManager) -> None:
         except BusLostError:
             in_use = False
         manager.close()
-        directory = embedded.directory_in(runtime_directory())
+        if not in_use:
+            # What controllers that were killed before their first unit have left.
+            remove_runs_of(parent, manager.kind)
+        directory = embedded.directory_in(parent)
         ended = manager.kind == "embedded" and not in_use
         if ended and not embedded.wait_until_gone(directory):
             embedded.sweep(directory)

@@ -7,7 +7,7 @@ controller, so that status and stop work later.
 
 from __future__ import annotations
 
-import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import IO
 
 import hlsswarm
 from hlsswarm.errors import ManagerError
@@ -27,6 +28,10 @@ SYSTEMD_ENVIRONMENT = "HLSSWARM_SYSTEMD"
 """Environment variable that names another systemd binary for the embedded manager."""
 _SYSTEMD_PLACES = ("/lib/systemd/systemd", "/usr/lib/systemd/systemd")
 _START_TIMEOUT_SECONDS = 15.0
+_LOOK_SECONDS = 0.005
+
+_keepers: list[subprocess.Popen[bytes]] = []
+"""Keepers that this process has started: children of it, which end when their managers do."""
 
 
 def directory_in(runtime_directory: Path) -> Path:
@@ -110,19 +115,9 @@ def start(directory: Path) -> None:
     systemd = find_systemd()
     _check_possible()
     directory.mkdir(mode=0o700, parents=True)
-    package_parent = str(Path(hlsswarm.__file__).resolve().parent.parent)
-    environment = os.environ | {"PYTHONPATH": package_parent, "PYTHONDONTWRITEBYTECODE": "1"}
-    module = "hlsswarm.units.embedded_keeper"
     log_path = directory / LOG_FILE
     with log_path.open("wb") as log:
-        keeper = subprocess.Popen(
-            [sys.executable, "-m", module, str(directory), str(systemd), cgroup_name(directory)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd="/",
-            env=environment,
-        )
+        keeper = _start_keeper(directory, systemd, log)
     # The log outlives its directory through this descriptor, to tell why a start failed.
     with log_path.open("rb") as log:
         deadline = time.monotonic() + _START_TIMEOUT_SECONDS
@@ -136,28 +131,73 @@ def start(directory: Path) -> None:
                     "The embedded manager did not start" + (f": {lines[-1]}" if lines else "."),
                     hint="It needs root, writable cgroups, and leave to make namespaces.",
                 )
-            time.sleep(0.005)
-    # The keeper is not ours to wait for: it ends after us. Popen would warn of it at exit.
-    keeper.returncode = 0
+            time.sleep(_LOOK_SECONDS)
+    _keepers.append(keeper)
+
+
+def _start_keeper(directory: Path, systemd: Path, log: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start the keeper, to which the lock on the directory goes over."""
+    package_parent = str(Path(hlsswarm.__file__).resolve().parent.parent)
+    environment = os.environ | {"PYTHONPATH": package_parent, "PYTHONDONTWRITEBYTECODE": "1"}
+    lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        arguments = [str(directory), str(systemd), cgroup_name(directory), str(lock)]
+        return subprocess.Popen(
+            [sys.executable, "-m", "hlsswarm.units.embedded_keeper", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            env=environment,
+            pass_fds=(lock,),
+        )
+    finally:
+        os.close(lock)
+
+
+def keeper_lives(directory: Path) -> bool:
+    """Whether a keeper is there for this directory: it holds a lock on it."""
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def wait_until_gone(directory: Path, *, timeout_seconds: float = 5.0) -> bool:
-    """Wait until the keeper has removed everything; True when it has."""
+    """Wait for the end of a manager that was asked to; True when its keeper has left nothing.
+
+    False as soon as the manager has ended and there is no keeper to tidy up.
+    """
     deadline = time.monotonic() + timeout_seconds
     while directory.exists():
-        if time.monotonic() > deadline:
-            return False
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(-1, os.WNOHANG)
-        time.sleep(0.005)
+        for keeper in _keepers:
+            keeper.poll()  # or it would stay a zombie for as long as this process lives
+        orphaned = not keeper_lives(directory) and not is_running(directory)
+        if time.monotonic() > deadline or orphaned:
+            return not directory.exists()
+        time.sleep(_LOOK_SECONDS)
     return True
 
 
-def sweep(directory: Path) -> None:
-    """Kill and remove what a dead manager and its keeper have left; nothing when all is well."""
-    left = recorded_cgroups(directory)
-    if left:
-        cgroups.sweep(left)
+def sweep(directory: Path, *, timeout_seconds: float = 5.0) -> None:
+    """Kill and remove what a dead manager and its keeper have left; nothing when all is well.
+
+    A keeper that still tidies up, or has not come to start its manager, is waited for: what it
+    would remove later is what the next manager has made.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    cgroups.sweep(recorded_cgroups(directory))
+    while keeper_lives(directory) and time.monotonic() < deadline:
+        time.sleep(_LOOK_SECONDS)
+        cgroups.sweep(recorded_cgroups(directory))
     remove_runs_of(directory.parent, KIND)
     shutil.rmtree(directory, ignore_errors=True)
 

@@ -4,20 +4,24 @@
       └── systemd --user, in cgroups of its own and own cgroup and mount namespaces
 
 The keeper outlives the controller. When the manager ends, however it ends, the keeper kills
-what is left in its cgroups and removes them and the directory. It knows nothing of units.
+what is left in its cgroups and removes them and the directory. It ends a manager that has no run
+to keep, whose controller must have died before it came to that. It holds a lock on the
+directory for as long as it lives, so that others can tell. Of units it knows the slices' names.
 
-Sources: cgroup_namespaces(7), mount_namespaces(7), systemd(1).
+Sources: cgroup_namespaces(7), mount_namespaces(7), flock(2), systemd(1).
 """
 
 from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
 import signal
 import sys
 from pathlib import Path
 
+from hlsswarm.core import names
 from hlsswarm.units import cgroups
 from hlsswarm.units.runtime_directory import remove_run_directory, remove_runs_of
 
@@ -26,13 +30,15 @@ CLONE_NEWCGROUP = 0x02000000
 MS_RDONLY = 1
 MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
-PR_SET_CHILD_SUBREAPER = 36
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 KIND = "embedded"
 CGROUPS_FILE = "cgroups"
 LOG_FILE = "manager.log"
 BOOT_TARGET = "embedded.target"
 SYSTEM_UNIT_DIRECTORY = "units"
+IDLE_LOOK_SECONDS = 1.5
+"""Time between two looks for a run; a manager without one at two looks in a row is ended."""
 
 _STUBS = ("basic", "shutdown", "exit", "timers", "sockets", "paths", "default")
 
@@ -53,6 +59,10 @@ class _Libc:
 
     def become_subreaper(self) -> None:
         self._check(self._libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")
+
+    def die_with_parent(self, signal_number: int) -> None:
+        """Have the kernel send this signal when the parent ends; 0: no more."""
+        self._check(self._libc.prctl(PR_SET_PDEATHSIG, signal_number, 0, 0, 0), "prctl")
 
     def mount(self, source: str, target: Path, kind: str, flags: int, data: str = "") -> None:
         result = self._libc.mount(
@@ -133,8 +143,13 @@ def _show_again(libc: _Libc, source: Path, target: Path, *, but: tuple[str, ...]
         libc.mount(str(entry), place, "", MS_BIND | MS_REC)
 
 
-def become_manager(directory: Path, systemd: Path, directories: list[Path]) -> None:
+def become_manager(directory: Path, systemd: Path, directories: list[Path], keeper: int) -> None:
     """Turn the calling process into an isolated systemd; returns only by raising OSError."""
+    libc = _Libc()
+    # Until it is where a sweep of the recorded cgroups finds it, it must not outlive the keeper.
+    libc.die_with_parent(signal.SIGKILL)
+    if os.getppid() != keeper:
+        raise OSError("the keeper has ended")
     trees = cgroups.hierarchies()
     cgroups.join(directories)
     name = directories[0].name
@@ -142,7 +157,6 @@ def become_manager(directory: Path, systemd: Path, directories: list[Path]) -> N
     if outside:
         # In a cgroup that is not its own, a starting systemd moves everybody in it.
         raise OSError(f"still in the cgroups {', '.join(outside)}")
-    libc = _Libc()
     libc.unshare(CLONE_NEWCGROUP | CLONE_NEWNS)
     try:
         libc.mount("none", Path("/"), "", MS_REC | MS_PRIVATE)
@@ -153,6 +167,15 @@ def become_manager(directory: Path, systemd: Path, directories: list[Path]) -> N
         raise
     _mount_cgroup_trees(libc, trees)
     _cover_run(libc)
+    libc.die_with_parent(0)
+    command = [str(systemd), "--user", f"--unit={BOOT_TARGET}", "--log-target=console"]
+    command += ["--log-level=notice", "--show-status=no"]
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    os.execve(systemd, command, _environment(directory))
+
+
+def _environment(directory: Path) -> dict[str, str]:
+    """What the manager, and so every unit, has as environment."""
     environment = {
         "HOME": str(directory),
         "PATH": os.environ.get("PATH", os.defpath),
@@ -165,27 +188,56 @@ def become_manager(directory: Path, systemd: Path, directories: list[Path]) -> N
     if "LD_LIBRARY_PATH" in os.environ:
         # A manager outside the usual places finds its libraries through this.
         environment["LD_LIBRARY_PATH"] = os.environ["LD_LIBRARY_PATH"]
-    command = [str(systemd), "--user", f"--unit={BOOT_TARGET}", "--log-target=console"]
-    command += ["--log-level=notice", "--show-status=no"]
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    os.execve(systemd, command, environment)
+    return environment
 
 
-def _wait_for_all_children() -> None:
-    """Reap until there is no child left: the manager's orphans come to us (subreaper)."""
+def _reap(*, wait: bool) -> set[int]:
+    """Pids of children that have ended; the manager's orphans come to us (subreaper)."""
+    ended: set[int] = set()
     while True:
         try:
-            os.wait()
+            pid, _ = os.waitpid(-1, 0 if wait else os.WNOHANG)
         except ChildProcessError:
-            return
+            return ended
+        if pid == 0:
+            return ended
+        ended.add(pid)
 
 
-def _end_with_manager(manager: int) -> None:
-    """Wait for the manager itself, reaping others."""
+def has_run(directories: list[Path]) -> bool:
+    """Whether a run's slice is there: an active one has its cgroup even while it is empty."""
+    return any(
+        True
+        for directory in directories
+        for _ in (directory / names.ROOT_SLICE).glob(f"{names.UNIT_PATTERN}.slice")
+    )
+
+
+def _end_with_manager(manager: int, directory: Path, directories: list[Path]) -> None:
+    """Wait until the manager has ended, or has had no run to keep for a while."""
+    idle_looks = 0
     while True:
-        pid, _ = os.wait()
-        if pid == manager:
+        signal.sigtimedwait({signal.SIGCHLD}, IDLE_LOOK_SECONDS)
+        if manager in _reap(wait=False):
             return
+        idle_looks = 0 if has_run(directories) else idle_looks + 1
+        if idle_looks > 1 and _end_idle(directory, directories):
+            return
+
+
+def _end_idle(directory: Path, directories: list[Path]) -> bool:
+    """End a manager without a run, unless a command is about to use it (it holds the lock)."""
+    try:
+        runtime = os.open(directory.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:  # somebody removed it: nobody can reach the manager any more
+        return cgroups.sweep(directories)
+    try:
+        fcntl.flock(runtime, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return not has_run(directories) and cgroups.sweep(directories)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(runtime)
 
 
 def keep(directory: Path, systemd: Path, cgroup_name: str) -> None:
@@ -193,32 +245,38 @@ def keep(directory: Path, systemd: Path, cgroup_name: str) -> None:
     for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         # The keeper ends after the manager, or what the manager leaves would stay.
         signal.signal(ignored, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     directories = list(cgroups.child_directories(cgroup_name))
     (directory / CGROUPS_FILE).write_text("".join(f"{path}\n" for path in directories))
     write_units(directory)
-    libc = _Libc()
-    libc.become_subreaper()
+    _Libc().become_subreaper()
+    keeper = os.getpid()
     manager = os.fork()
     if manager == 0:
         try:
             for default in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
                 signal.signal(default, signal.SIG_DFL)
-            become_manager(directory, systemd, directories)
+            become_manager(directory, systemd, directories, keeper)
         except OSError as error:
             sys.stderr.write(f"embedded manager: {error}\n")
             sys.stderr.flush()
         os._exit(70)
-    _end_with_manager(manager)
+    _end_with_manager(manager, directory, directories)
     cgroups.sweep(directories)
-    _wait_for_all_children()
+    _reap(wait=True)
     cgroups.sweep(directories)
     remove_runs_of(directory.parent, KIND)
     remove_run_directory(directory)
 
 
 def main() -> None:
-    """`python -m hlsswarm.units.embedded_keeper DIRECTORY SYSTEMD CGROUP_NAME`."""
-    directory, systemd, cgroup_name = sys.argv[1:]
+    """`python -m hlsswarm.units.embedded_keeper DIRECTORY SYSTEMD CGROUP_NAME LOCK`.
+
+    LOCK is the descriptor of the locked directory: the starter locked it, so that there is no
+    moment in which nobody has.
+    """
+    directory, systemd, cgroup_name, lock = sys.argv[1:]
+    os.set_inheritable(int(lock), False)
     os.setsid()
     keep(Path(directory), Path(systemd), cgroup_name)
 

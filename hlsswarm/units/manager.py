@@ -65,6 +65,11 @@ class ServiceState:
     exit_code: int
     exit_status: int
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether systemd still ends what is left of the last process (`stop-sigterm`, …)."""
+        return self.sub.startswith(("stop", "final"))
+
 
 @dataclass(frozen=True)
 class JobRemoved:
@@ -157,6 +162,10 @@ class SystemdManager:
             for row in rows
             if row[2] == b"loaded" or row[3] != b"inactive"
         ]
+
+    def is_active(self, name: str) -> bool:
+        """Whether a unit of this very name is active."""
+        return any(unit.active == "active" for unit in self.list_units(name))
 
     def service_state(self, name: str) -> ServiceState:
         """What systemd says of a service. Raises NoSuchUnitError."""
@@ -268,16 +277,6 @@ class SystemdManager:
         ended = await self.job(self.start(spec))
         if ended.result != "done":
             raise UnitError(f"{spec.name} did not start: job {ended.result}.")
-
-    async def ensure_slice(self, spec: UnitSpec) -> None:
-        """Start a slice unless it runs; one that runs keeps its limits."""
-        try:
-            await self.start_and_wait(spec)
-        except UnitExistsError:
-            if any(unit.active == "active" for unit in self.list_units(spec.name)):
-                return
-            # A slice that was only referred to is loaded but not started (and not transient).
-            raise
 
     async def stop_run(self, run: str, *, timeout_seconds: float) -> list[str]:
         """End a run by its slice, and wait until nothing of it is loaded; what is left then.

@@ -9,8 +9,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,11 +99,10 @@ def media_directory(run_directory: Path, *, needed_bytes: int) -> Path:
         link.mkdir(mode=0o755)
         place = link
     else:
-        place = Path(
-            tempfile.mkdtemp(prefix=f"{_MEDIA_PREFIX}{run_directory.name}-", dir=_SHARED_MEMORY)
-        )
-        place.chmod(0o755)
+        place = _SHARED_MEMORY / f"{_MEDIA_PREFIX}{run_directory.name}-{secrets.token_hex(4)}"
+        # The link first: whoever is killed between the two leaves nothing that is not found.
         link.symlink_to(place)
+        place.mkdir(mode=0o755)
     free = shutil.disk_usage(place).free
     if free < needed_bytes:
         raise PreflightError(
