@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from hlsswarm.controller.client import Client
 from hlsswarm.controller.record import RunRecord
+from hlsswarm.core import names
 from hlsswarm.core.exits import exit_label, explain_exit, is_our_side
 from hlsswarm.core.states import Phase
 from hlsswarm.core.unit_specs import Abilities, RestartPolicy
@@ -22,6 +23,8 @@ from hlsswarm.units.manager import ServiceState, SystemdManager
 _FIRST_LOOK_SECONDS = 0.01
 _LAST_LOOK_SECONDS = 3.0
 _STOP_TIMEOUT_SECONDS = 5.0
+_OVERDUE_SECONDS = 2.0
+"""A process that is so much later than its wait says has failed before it could talk to us."""
 
 
 class Restarts:
@@ -47,29 +50,34 @@ class Restarts:
         self.failure: BaseException | None = None
 
     def process_ended(self, client: Client, pid: int | None) -> None:
-        """A client's process is gone, or about to be; find out how, once systemd knows."""
+        """A client's process is gone, or about to be; find out how, once systemd knows.
+
+        `pid` is None for a process that never talked to us.
+        """
         if self.stopping or client.number in self._looking:
             return
         self._looking.add(client.number)
-        stable = client.is_stable(asyncio.get_running_loop().time())
-        task = asyncio.get_running_loop().create_task(self._look(client, pid, stable=stable))
+        task = asyncio.get_running_loop().create_task(self._look(client, pid))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _look(self, client: Client, pid: int | None, *, stable: bool) -> None:
+    async def _look(self, client: Client, pid: int | None) -> None:
         try:
             state = await self._settled(client.unit, pid)
             if not self.stopping:
-                await self._judge(client, state, pid, stable=stable)
+                await self._judge(client, state, pid)
         except BusLostError as error:
             self.failure = error
+        except UnitError as error:
+            self._refused(client, error)
         finally:
             self._looking.discard(client.number)
 
     async def _settled(self, unit: str, pid: int | None) -> ServiceState | None:
-        """The unit's state once systemd has noticed the end of `pid`; None when it is gone.
+        """The unit's state once systemd has done with the end of `pid`; None when it is gone.
 
-        ffmpeg's stderr closes a moment before systemd has reaped the process.
+        ffmpeg's stderr closes a moment before systemd has reaped the process, and what else is
+        in its cgroup is stopped before the unit goes on to its next state.
         """
         delay = _FIRST_LOOK_SECONDS
         while True:
@@ -78,21 +86,18 @@ class Restarts:
                 state = self._manager.service_state(unit)
             except NoSuchUnitError:
                 return None
-            ended = state.main_pid == 0 if pid is None else state.main_pid != pid
-            if ended or delay > _LAST_LOOK_SECONDS:
+            ended = pid is None or state.main_pid != pid
+            if (ended and not state.is_stopping) or delay > _LAST_LOOK_SECONDS:
                 return state
             delay *= 2
 
-    async def _judge(
-        self, client: Client, state: ServiceState | None, pid: int | None, *, stable: bool
-    ) -> None:
+    async def _judge(self, client: Client, state: ServiceState | None, pid: int | None) -> None:
         if state is None or state.sub in {"dead", "failed"}:
             # Somebody stopped the unit, and it stays stopped.
-            client.phase = Phase.FINISHED
-            client.last_end = "was stopped from outside"
+            self._stopped_from_outside(client)
             return
-        if state.main_pid == pid and pid is not None:
-            return  # it closed its stderr and goes on
+        if state.main_pid and pid in {None, state.main_pid}:
+            return  # it closed its stderr, or never used it, and goes on
         if state.sub == "exited":
             client.phase = Phase.FINISHED
             self._record.process_ended(client, "0", "played to the end")
@@ -104,36 +109,73 @@ class Restarts:
             client, exit_label(code, status), explain_exit(code, status, result=state.result)
         )
         self._record.own_failures += is_our_side(code, status)
-        client.failures = 1 if stable else client.failures + 1
+        client.failures += 1
         if state.main_pid:
             return
         client.phase = Phase.BACKOFF
-        if not self._abilities.restart_steps:
-            await self._grow(client)
+        wait = self._wait_seconds(client)
+        if self._abilities.restart_steps or abs(wait - client.wait_in_unit_seconds) < 1e-6:
+            self._later(client, 1.5 * wait + _OVERDUE_SECONDS, self._overdue)
+        else:
+            await self._grow(client, wait)
 
-    async def _grow(self, client: Client) -> None:
-        """Make the unit anew after the wait that is due, unless it was made with that wait."""
-        wait = self._policy.backoff.delay_seconds(client.failures, client.number, self._policy.seed)
-        if abs(wait - client.wait_in_unit_seconds) < 1e-6:
-            return
-        began = asyncio.get_running_loop().time()
-        await self._manager.stop_and_wait([client.unit], timeout_seconds=_STOP_TIMEOUT_SECONDS)
-        if self.stopping:
-            return
+    def _stopped_from_outside(self, client: Client) -> None:
+        client.phase = Phase.FINISHED
+        client.last_end = "was stopped from outside"
+
+    def _wait_seconds(self, client: Client) -> float:
+        """The wait that is due after the client's failures in a row."""
+        policy = self._policy
+        return policy.backoff.delay_seconds(client.failures, client.number, policy.seed)
+
+    async def _grow(self, client: Client, wait: float) -> None:
+        """Make the unit anew after `wait` seconds, which is not the wait it was made with."""
         loop = asyncio.get_running_loop()
-        self._timers[client.number] = loop.call_at(began + wait, self._again, client)
+        began = loop.time()
+        await self._manager.stop_and_wait([client.unit], timeout_seconds=_STOP_TIMEOUT_SECONDS)
+        if not self.stopping:
+            self._later(client, began + wait - loop.time(), self._again)
+
+    def _later(self, client: Client, seconds: float, action: Callable[[Client], None]) -> None:
+        """Have one thing done to a client after a while, instead of what was to be done before."""
+        if client.number in self._timers:
+            self._timers[client.number].cancel()
+        timer = asyncio.get_running_loop().call_later(max(0.0, seconds), action, client)
+        self._timers[client.number] = timer
+
+    def _overdue(self, client: Client) -> None:
+        """A wait in systemd is over; a process that talks to us is not to be looked into."""
+        if client.pid is None and client.phase is Phase.BACKOFF:
+            self.process_ended(client, None)
 
     def _again(self, client: Client) -> None:
-        self._timers.pop(client.number, None)
-        if self.stopping:
-            return
+        """Start the unit of a client whose wait is over, if the run goes on."""
         try:
+            if self.stopping:
+                return
+            if not self._run_goes_on(client):
+                self._stopped_from_outside(client)
+                return
             self._start(client)
+            client.phase = Phase.RUNNING
         except BusLostError as error:
             self.failure = error
         except UnitError as error:
-            client.last_end = error.message
-            self._record.own_failures += 1
+            self._refused(client, error)
+
+    def _run_goes_on(self, client: Client) -> bool:
+        """Whether the run's slice is there; a new client would bring it back otherwise."""
+        unit = names.parse_unit(client.unit)
+        return unit is not None and self._manager.is_active(names.run_slice(unit.run))
+
+    def _refused(self, client: Client, error: UnitError) -> None:
+        """systemd took no order for this client: that is no end for good, try later."""
+        client.phase = Phase.BACKOFF
+        client.last_end = error.message
+        client.failures += 1
+        self._record.own_failures += 1
+        if not self.stopping:
+            self._later(client, self._wait_seconds(client), self._again)
 
     def good_stretch(self, client: Client) -> None:
         """The present process has streamed for a good stretch: the next wait is the short one."""
