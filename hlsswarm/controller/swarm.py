@@ -58,7 +58,10 @@ class Swarm:
         self.manager = manager
         self._program = program
         self._abilities = abilities
-        self.totals = TelemetryTotals()
+        self.totals = TelemetryTotals(
+            media_seconds=stream.target_duration_seconds,
+            timed=plan.client.measure == "exact",
+        )
         self.record = RunRecord(stall_after_seconds(stream.target_duration_seconds))
         self.clients = [
             Client(number, names.client_unit(run, number), ClientTelemetry(self.totals))

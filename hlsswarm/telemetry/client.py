@@ -1,7 +1,8 @@
 """What one client's ffmpeg has told, and the totals over all clients.
 
-Knows requests, bytes and errors; knows neither units nor sockets. `ClientTelemetry` is what the
-log parser calls, for each process of the client one after the other.
+Knows requests, bytes, sessions and errors; knows neither units nor sockets. `ClientTelemetry` is
+what the log parser calls, for each process of the client one after the other: each process is a
+Playback Session.
 """
 
 from __future__ import annotations
@@ -9,27 +10,24 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from hlsswarm.core.histogram import LogHistogram
+from hlsswarm.core.measurements import Measurements, RequestMeasure
+from hlsswarm.core.playhead import Playhead
+from hlsswarm.core.states import DEFAULT_TARGET_DURATION_SECONDS
 from hlsswarm.telemetry.parser import RequestKind
 
 
 @dataclass
-class RequestCount:
-    """Requests of one kind: `requests` begun, `finished`, `failed`, and `bytes` received."""
-
-    requests: int = 0
-    finished: int = 0
-    failed: int = 0
-    bytes: int = 0
-
-
-@dataclass
 class TelemetryTotals:
-    """Sums over all clients since the run began."""
+    """Sums over all clients since the run began, and how well they were heard."""
 
-    kinds: dict[RequestKind, RequestCount] = field(
-        default_factory=lambda: {kind: RequestCount() for kind in RequestKind}
-    )
-    http_errors: Counter[int] = field(default_factory=Counter)
+    media_seconds: float = DEFAULT_TARGET_DURATION_SECONDS
+    """Media in one segment of this stream, for the virtual player."""
+    timed: bool = True
+    """Whether the end of each request is seen (exact measuring)."""
+    measured: Measurements = field(default_factory=Measurements)
+    window: LogHistogram = field(default_factory=LogHistogram)
+    """Segment download times since somebody took it away last (take_window)."""
     lines: int = 0
     """Log lines taken in."""
     recognised_lines: int = 0
@@ -39,14 +37,29 @@ class TelemetryTotals:
     """Connections whose client could not be told; what they say is in the totals."""
 
     @property
-    def segments(self) -> RequestCount:
-        """Media Segments."""
-        return self.kinds[RequestKind.SEGMENT]
+    def kinds(self) -> dict[str, RequestMeasure]:
+        """Requests by kind."""
+        return self.measured.kinds
 
     @property
-    def playlists(self) -> RequestCount:
+    def segments(self) -> RequestMeasure:
+        """Media Segments."""
+        return self.measured.segments
+
+    @property
+    def playlists(self) -> RequestMeasure:
         """Multivariant and Media Playlists."""
-        return self.kinds[RequestKind.PLAYLIST]
+        return self.measured.playlists
+
+    @property
+    def http_errors(self) -> Counter[int]:
+        """HTTP error statuses."""
+        return self.measured.http_errors
+
+    def take_window(self) -> LogHistogram:
+        """Segment download times since the last call."""
+        window, self.window = self.window, LogHistogram()
+        return window
 
 
 @dataclass
@@ -58,27 +71,45 @@ class ClientTelemetry:
     """Processes of this client that have connected."""
     connected_at: float | None = None
     """Since when the present process talks; None while there is none."""
-    last_segment_at: float | None = None
-    """When the present process finished (light: asked for) a Media Segment last."""
     segments: int = 0
     """Media Segments of all processes of this client."""
     first_segment_at: float | None = None
     """When the present process finished its first Media Segment."""
+    last_segment_at: float | None = None
+    """When the present process finished (light: was answered) a Media Segment last."""
+    playhead: Playhead | None = None
+    """The virtual player of the present process."""
     last_error: str = ""
-    last_error_at: float | None = None
 
     def process_started(self, now: float) -> None:
-        """A process of this client has connected."""
+        """A process of this client has connected: a session begins."""
         self.processes += 1
         self.connected_at = now
-        self.first_segment_at = None
-        self.last_segment_at = None
+        self.playhead = Playhead(now)
+        self.totals.measured.sessions.started += 1
 
-    def process_ended(self) -> None:
-        """The connection of the present process is gone."""
+    def process_ended(self, now: float) -> None:
+        """The connection of the present process is gone: its session is over."""
+        if self.playhead is not None:
+            sessions = self.totals.measured.sessions
+            before = self._stalls()
+            self.playhead.end(now)
+            self._count_stalls(before)
+            sessions.watched_seconds += self.playhead.watched_seconds(now)
+        self.playhead = None
         self.connected_at = None
         self.first_segment_at = None
         self.last_segment_at = None
+
+    def _stalls(self) -> tuple[int, float]:
+        return (self.playhead.stalls, self.playhead.stalled_seconds) if self.playhead else (0, 0.0)
+
+    def _count_stalls(self, before: tuple[int, float]) -> None:
+        """Add to the totals the stalls that have ended since `before`."""
+        now = self._stalls()
+        sessions = self.totals.measured.sessions
+        sessions.stalls += now[0] - before[0]
+        sessions.stalled_seconds += now[1] - before[1]
 
     # --- called by the parser ----------------------------------------------------------------
 
@@ -89,16 +120,27 @@ class ClientTelemetry:
     def request_finished(
         self, kind: RequestKind, started: float, now: float, size_bytes: int | None
     ) -> None:
-        """A request was answered to its end."""
-        count = self.totals.kinds[kind]
-        count.finished += 1
+        """A request was answered to its end (light: was answered)."""
+        measure = self.totals.kinds[kind]
+        measure.finished += 1
         if size_bytes is not None:
-            count.bytes += size_bytes
+            measure.bytes += size_bytes
+        if self.totals.timed:
+            measure.durations.add(now - started)
         if kind is RequestKind.SEGMENT:
-            self.segments += 1
-            self.last_segment_at = now
-            if self.first_segment_at is None:
-                self.first_segment_at = now
+            self._segment(started, now)
+
+    def _segment(self, started: float, now: float) -> None:
+        if self.totals.timed:
+            self.totals.window.add(now - started)
+        self.segments += 1
+        self.last_segment_at = now
+        if self.first_segment_at is None:
+            self.first_segment_at = now
+        if self.playhead is not None:
+            before = self._stalls()
+            self.playhead.segment(now, self.totals.media_seconds)
+            self._count_stalls(before)
 
     def request_failed(
         self, kind: RequestKind, started: float, now: float, status: int | None
@@ -108,14 +150,21 @@ class ClientTelemetry:
 
     def http_error(self, status: int) -> None:
         """The origin answered with an error status."""
-        self.totals.http_errors[status] += 1
+        self.totals.measured.http_errors[status] += 1
 
     def bytes_read(self, size_bytes: int) -> None:
-        """A kept-alive connection ended after so many bytes, nearly all of them segments'."""
+        """Bytes that belong to no finished request, nearly all of them segments'.
+
+        Of kept-alive connections (light), of requests broken off, and of the first playlist.
+        """
         self.totals.segments.bytes += size_bytes
 
     def input_opened(self, now: float) -> None:
-        """ffmpeg has understood the stream."""
+        """ffmpeg has understood the stream: playback starts."""
+        if self.playhead is not None and self.playhead.started_at is None:
+            self.playhead.start(now)
+            startup = self.playhead.startup_seconds
+            self.totals.measured.sessions.startup.add(startup or 0.0)
 
     def error_line(self, level: str, text: str) -> None:
         """ffmpeg complained."""

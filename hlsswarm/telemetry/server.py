@@ -171,7 +171,7 @@ class _Connection:
         self._socket.close()
         self._parser.close(self._clock())
         self._count()
-        self._sink.process_ended()
+        self._sink.process_ended(self._clock())
         self._server.forget(self)
         if self._unit is not None:
             self._server.observer().process_ended(self._unit, self._pid)
