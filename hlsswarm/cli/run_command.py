@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import signal
+import sys
 
 from hlsswarm.cli.arguments import plan_of
-from hlsswarm.cli.output import say
+from hlsswarm.cli.output import say, say_on
 from hlsswarm.controller.run import run as run_plan
 from hlsswarm.controller.show import shown_client
 from hlsswarm.core.plan import Plan
@@ -21,7 +23,8 @@ def run(arguments: argparse.Namespace) -> ExitStatus:
     if arguments.print_cmd:
         print_command(plan)
         return ExitStatus.OK
-    return run_plan(plan, say)
+    live = sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and not plan.verbose
+    return run_plan(plan, say_on, live=live)
 
 
 def print_command(plan: Plan) -> None:

@@ -6,15 +6,19 @@ import asyncio
 import datetime
 import resource
 
+from hlsswarm.controller.history import History, Moment
 from hlsswarm.controller.record import count_states, ever_streamed, finished
 from hlsswarm.controller.swarm import Swarm
 from hlsswarm.core import names
 from hlsswarm.core import summary as model
+from hlsswarm.core.histogram import LogHistogram
+from hlsswarm.core.plan import Plan
 from hlsswarm.core.states import ClientState
 from hlsswarm.core.unit_specs import Abilities
 from hlsswarm.core.verdict import Evidence, judge
 from hlsswarm.metrics.own import OwnMetrics
 from hlsswarm.metrics.swarm import SwarmFigures
+from hlsswarm.report.live_figures import LiveFigures
 from hlsswarm.report.terminal import Progress
 from hlsswarm.telemetry.ffmpeg_program import FFmpegProgram
 from hlsswarm.units.cgroups import Usage
@@ -26,6 +30,16 @@ _KIBIBYTE = 1024
 def _own_cpu_seconds() -> float:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
+
+
+_SHOWN_QUANTILES = {"p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95, "p99": 0.99, "max": 1.0}
+
+
+def _times(durations: LogHistogram) -> dict[str, float]:
+    """Quantiles for the live screen; empty of nothing."""
+    if not durations.count:
+        return {}
+    return {name: durations.quantile(share) for name, share in _SHOWN_QUANTILES.items()}
 
 
 class RunFigures:
@@ -51,6 +65,12 @@ class RunFigures:
         self._usage = Usage()
         self._last_line = (self._began, 0, 0)
         self.manager_answers = True
+        self._history = History()
+
+    @property
+    def plan(self) -> Plan:
+        """What the run is to do."""
+        return self._swarm.plan
 
     @property
     def systemd_version(self) -> str:
@@ -114,6 +134,48 @@ class RunFigures:
             http_errors=totals.http_errors.total(),
             buffering=buffering,
             errors=errors,
+        )
+
+    def moment(self) -> Moment:
+        """Totals of now."""
+        kinds = self._swarm.totals.kinds
+        return Moment(
+            at=asyncio.get_running_loop().time(),
+            received_bytes=sum(measure.bytes for measure in kinds.values()),
+            requests={kind: measure.requests for kind, measure in kinds.items()},
+            failed=sum(measure.failed for measure in kinds.values()),
+            cpu_seconds=_own_cpu_seconds(),
+        )
+
+    def live(self) -> LiveFigures:
+        """What the live screen shows; to be called about once a second."""
+        swarm, record, totals = self._swarm, self._swarm.record, self._swarm.totals
+        self._history.add(self.moment())
+        now = asyncio.get_running_loop().time()
+        sessions = totals.measured.sessions
+        return LiveFigures(
+            run=swarm.run,
+            url=swarm.plan.client.url,
+            elapsed_seconds=now - self._began,
+            duration_seconds=swarm.plan.duration_seconds,
+            target=swarm.plan.clients,
+            started=record.started,
+            states=count_states(swarm.clients, now, record.stall_after),
+            restarts=record.restarts,
+            rates=self._history.rates(),
+            totals={kind: measure.requests for kind, measure in totals.kinds.items()},
+            bytes_total=self._history.moments[-1].received_bytes,
+            throughput=self._history.throughput(),
+            segment_times=_times(totals.segments.durations),
+            playlist_times=_times(totals.playlists.durations),
+            stalls=sessions.stalls,
+            stalled_seconds=sessions.stalled_seconds,
+            sessions_failed=sessions.failed,
+            http_errors=totals.http_errors,
+            errors=tuple(record.recent_errors),
+            lateness_p99_seconds=model.percentile(record.lateness_seconds, 0.99),
+            controller_cpu_share=self._history.cpu_share(),
+            dropped_bytes=totals.dropped_bytes,
         )
 
     def summary(self, *, interrupted: bool, broken: str | None) -> model.Summary:

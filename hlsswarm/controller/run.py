@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import random
 import resource
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry
@@ -62,14 +64,21 @@ class Stopper:
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, self._signal)
 
+    def ask(self) -> None:
+        """Ask the run to stop, as a first signal does."""
+        self.asked.set()
+
     def _signal(self) -> None:
         if self.asked.is_set():
             self.on_second()
         self.asked.set()
 
 
-def run(plan: Plan, say: Say) -> ExitStatus:
-    """Carry out a plan; its exit status. Raises HlsSwarmError when it cannot begin."""
+def run(plan: Plan, say: Say, *, live: bool = False) -> ExitStatus:
+    """Carry out a plan; its exit status. Raises HlsSwarmError when it cannot begin.
+
+    `live` shows a screen that is redrawn each second instead of lines of progress.
+    """
     program = find_ffmpeg(plan.ffmpeg)
     if plan.json_file is not None:
         check_writable(plan.json_file)
@@ -84,7 +93,7 @@ def run(plan: Plan, say: Say) -> ExitStatus:
     _allow_files(plan.clients)
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(bind(plan.metrics)) if plan.metrics else None
-        return asyncio.run(_run(plan, program, stream, listener, say))
+        return asyncio.run(_run(plan, program, stream, listener, say, live=live))
 
 
 def _allow_files(clients: int) -> None:
@@ -107,6 +116,8 @@ async def _run(
     stream: Stream,
     listener: socket.socket | None,
     say: Say,
+    *,
+    live: bool,
 ) -> ExitStatus:
     stopper = Stopper()
     stopper.install()
@@ -123,7 +134,8 @@ async def _run(
             systemd_version=figures.systemd_version,
         )
         async with _metrics_served(figures, own, listener, say):
-            broken = await _follow(swarm, figures, stopper, say)
+            with _progress_shown(figures, stopper, say, live=live) as progress:
+                broken = await _follow(swarm, stopper, progress, figures)
             say(f"Stopping {swarm.record.active} clients …")
             figures.about_to_stop()
             broken = await _stopped(swarm, figures) or broken
@@ -220,7 +232,46 @@ async def _metrics_served(
         await server.close()
 
 
-async def _follow(swarm: Swarm, figures: RunFigures, stopper: Stopper, say: Say) -> str | None:
+@contextlib.contextmanager
+def _progress_shown(
+    figures: RunFigures, stopper: Stopper, say: Say, *, live: bool
+) -> Iterator[Callable[[], Awaitable[None]]]:
+    """A function that shows progress until it is cancelled: as lines, or on a live screen."""
+    if not live:
+        yield lambda: _lines(figures, say)
+        return
+    # Drawing needs a library that takes time and memory to load: only who looks pays for it.
+    screen = importlib.import_module("hlsswarm.report.live").LiveScreen(on_quit=stopper.ask)
+    screen.open()
+    loop = asyncio.get_running_loop()
+    if screen.reads_keys:
+        loop.add_reader(sys.stdin.fileno(), screen.keys)
+
+    async def redraw() -> None:
+        while True:
+            screen.show(figures.live())
+            await asyncio.sleep(1.0)
+
+    try:
+        yield redraw
+    finally:
+        if screen.reads_keys:
+            loop.remove_reader(sys.stdin.fileno())
+        screen.close()
+
+
+async def _lines(figures: RunFigures, say: Say) -> None:
+    while True:
+        await asyncio.sleep(figures.plan.summary_interval_seconds)
+        say(progress_text(figures.progress()))
+
+
+async def _follow(
+    swarm: Swarm,
+    stopper: Stopper,
+    progress: Callable[[], Awaitable[None]],
+    figures: RunFigures,
+) -> str | None:
     """Ramp and follow until something ends the run; what broke on our side, if anything."""
     plan = swarm.plan
     ramp = asyncio.create_task(swarm.ramp())
@@ -229,7 +280,7 @@ async def _follow(swarm: Swarm, figures: RunFigures, stopper: Stopper, say: Say)
         asyncio.create_task(swarm.follow()),
         asyncio.create_task(swarm.all_finished()),
         asyncio.create_task(swarm.manager.lost()),
-        asyncio.create_task(_report(figures, plan.summary_interval_seconds, say)),
+        asyncio.ensure_future(progress()),
     ]
     if plan.duration_seconds:
         ends.append(asyncio.create_task(asyncio.sleep(plan.duration_seconds)))
@@ -250,12 +301,6 @@ async def _follow(swarm: Swarm, figures: RunFigures, stopper: Stopper, say: Say)
         for task in (ramp, *ends):
             task.cancel()
         await asyncio.gather(ramp, *ends, return_exceptions=True)
-
-
-async def _report(figures: RunFigures, interval_seconds: float, say: Say) -> None:
-    while True:
-        await asyncio.sleep(interval_seconds)
-        say(progress_text(figures.progress()))
 
 
 async def _stopped(swarm: Swarm, figures: RunFigures) -> str | None:

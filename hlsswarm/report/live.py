@@ -11,7 +11,6 @@ import sys
 import termios
 import tty
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
@@ -23,6 +22,7 @@ from rich.text import Text
 
 from hlsswarm.core.quantities import format_duration, format_size
 from hlsswarm.core.states import ClientState
+from hlsswarm.report.live_figures import LiveFigures
 
 _STATE_STYLES = {
     ClientState.STREAMING: "green",
@@ -36,40 +36,6 @@ _ERRORS_SHOWN = 4
 _PLURALS = {"playlist": "playlists", "segment": "segments", "init": "init sections", "key": "keys"}
 
 
-@dataclass(frozen=True)
-class LiveFigures:
-    """What a screen shows; rates are per second over the last second, times in seconds."""
-
-    run: str
-    url: str
-    elapsed_seconds: float
-    duration_seconds: float
-    target: int
-    started: int
-    states: Mapping[ClientState, int]
-    restarts: int
-    rates: Mapping[str, float]
-    """Requests per second by kind, failed ones as `failed`."""
-    totals: Mapping[str, int]
-    """Requests by kind since the start."""
-    bytes_total: int
-    throughput: Mapping[str, float]
-    """Bytes per second over windows: `1s`, `30s`, `60s`, `5m`."""
-    segment_times: Mapping[str, float]
-    """p25, p50, p75, p95, p99, max of segment download times; empty in light mode."""
-    playlist_times: Mapping[str, float]
-    stalls: int
-    stalled_seconds: float
-    sessions_failed: int
-    http_errors: Mapping[int, int]
-    errors: Sequence[str]
-    lateness_p99_seconds: float
-    controller_cpu_share: float
-    dropped_bytes: int
-    origin: Mapping[str, str] = field(default_factory=dict)
-    """Figures of the origin by name, ready as text; empty without a source."""
-
-
 def _figures_table(rows: Sequence[tuple[str, RenderableType]]) -> Table:
     table = Table.grid(padding=(0, 1))
     table.add_column(style="dim", no_wrap=True)
@@ -80,7 +46,7 @@ def _figures_table(rows: Sequence[tuple[str, RenderableType]]) -> Table:
 
 
 def _milliseconds(times: Mapping[str, float]) -> str:
-    return "  ".join(f"{name} {seconds * 1000:.0f}" for name, seconds in times.items()) + " ms"
+    return "  ".join(f"{name} {seconds * 1000:.3g}" for name, seconds in times.items()) + " ms"
 
 
 def _head(figures: LiveFigures) -> RenderableType:
