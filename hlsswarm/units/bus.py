@@ -212,9 +212,16 @@ def _properties(properties: tuple[Property, ...]) -> list[tuple[int, Any]]:
 
 
 def _encoded(value: Any) -> Any:
-    """Text as the bytes that D-Bus carries, within tuples and lists too."""
+    """Text as the bytes that D-Bus carries, within tuples and lists too.
+
+    Raises UnitError for text that is not UTF-8: D-Bus has no string for it (D-Bus
+    Specification, Basic types).
+    """
     if isinstance(value, str):
-        return value.encode("utf-8", "surrogateescape")
+        try:
+            return value.encode()
+        except UnicodeEncodeError:
+            raise UnitError(f"systemd takes text in UTF-8 only, and not {value!a}.") from None
     if isinstance(value, (list, tuple)):
         return type(value)(_encoded(item) for item in value)
     return value

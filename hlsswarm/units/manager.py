@@ -27,7 +27,6 @@ from hlsswarm.units.bus import (
     BusLostError,
     Endpoint,
     NoSuchUnitError,
-    UnitExistsError,
     unit_path,
 )
 from hlsswarm.units.cgroups import Accounting, Usage
