@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import copy
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -10,7 +12,7 @@ from hlsswarm import __version__
 from hlsswarm.core.backoff import Backoff
 from hlsswarm.core.commands import ClientOptions
 from hlsswarm.core.plan import Plan
-from hlsswarm.core.quantities import format_duration, format_size
+from hlsswarm.core.quantities import format_duration
 from hlsswarm.core.settings import RUN_SETTINGS, Setting
 from hlsswarm.core.unit_specs import CLIENT_LIMITS, Limits
 from hlsswarm.errors import UsageError
@@ -27,15 +29,51 @@ examples:
 exit status:
   0 healthy or at_limit   99 failing   105 interrupted   2 usage
   106 could not begin     107 void: our own side broke
+
+A single dash works as well: -clients 50.
 """
+
+
+# What argparse says, and how we say it.
+_ARGPARSE_WORDS: tuple[tuple[str, str], ...] = (
+    (r"argument ([^/:]+)\S*: expected one argument", r"\1 lacks its value."),
+    (r"the following arguments are required: (.+)", r"\1 is missing."),
+    (r"unrecognized arguments: (-\S+).*", r"There is no option \1."),
+    (r"unrecognized arguments: (\S+).*", r"\1 is one word too many."),
+    (r"argument \S+: invalid choice: '(.*)' \(choose from (.+)\)", r"\1 is none of \2."),
+    (r"argument ([^/:]+)\S*: ignored explicit argument '.*'", r"\1 takes no value."),
+)
 
 
 class Parser(argparse.ArgumentParser):
     """argparse, with our words for errors."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # `--duration -5s` is a value that is wrong, not an option that is unknown.
+        self._negative_number_matcher = re.compile(r"-\.?\d")
+
     def error(self, message: str) -> NoReturn:
         """Raise UsageError instead of ending the process."""
-        raise UsageError(f"{message[0].upper()}{message[1:]}.", hint=f"See `{self.prog} --help`.")
+        told = f"{message[0].upper()}{message[1:]}."
+        for pattern, words in _ARGPARSE_WORDS:
+            if match := re.fullmatch(pattern, message, re.DOTALL):
+                told = match.expand(words)
+                break
+        raise UsageError(told, hint=f"See `{self.prog} --help`.")
+
+
+class Help(argparse.RawDescriptionHelpFormatter):
+    """Help that shows each option once, not with one dash and with two."""
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        shown = copy.copy(action)
+        shown.option_strings = [
+            option
+            for option in action.option_strings
+            if option.startswith("--") or f"-{option}" not in action.option_strings
+        ]
+        return super()._format_action_invocation(shown)
 
 
 def reader(setting: Setting) -> Callable[[str], Any]:
@@ -76,8 +114,16 @@ def _default_text(setting: Setting) -> str:
     if "TIME" in setting.metavar:
         return f" (default {format_duration(default)})"
     if setting.metavar == "SIZE":
-        return f" (default {format_size(default)})"
+        return f" (default {_size_text(default)})"
     return f" (default {default:g})" if isinstance(default, float) else f" (default {default})"
+
+
+def _size_text(size_bytes: int) -> str:
+    """A size as it is typed, in powers of 1024: `256M`."""
+    for unit, power in (("T", 40), ("G", 30), ("M", 20), ("K", 10)):
+        if size_bytes % (1 << power) == 0:
+            return f"{size_bytes >> power}{unit}"
+    return str(size_bytes)
 
 
 def add_manager(parser: argparse.ArgumentParser) -> None:

@@ -6,21 +6,22 @@ A command's own modules are imported only when it is called, so that `--help` co
 from __future__ import annotations
 
 import argparse
-import contextlib
 import importlib
-import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 
 from hlsswarm.cli.arguments import (
     RUN_EXAMPLES,
+    Help,
     Parser,
     add_manager,
     add_run,
     version_text,
 )
 from hlsswarm.cli.origin_arguments import ORIGIN_EXAMPLES, add_demo, add_origin
+from hlsswarm.cli.output import silence, write_anything
 from hlsswarm.errors import ExitStatus, HlsSwarmError
 
 Command = Callable[[argparse.Namespace], ExitStatus]
@@ -63,11 +64,11 @@ def build_parser() -> argparse.ArgumentParser:
         prog="hlsswarm",
         description=_DESCRIPTION,
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=version_text())
-    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks (any command)")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
 
     def command(name: str, text: str, function: Command, epilog: str) -> argparse.ArgumentParser:
@@ -76,7 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
             help=text,
             description=text[0].upper() + text[1:] + ".",
             epilog=epilog,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=Help,
             allow_abbrev=False,
         )
         made.set_defaults(function=function)
@@ -117,38 +118,45 @@ COMMANDS = ("run", "status", "stop", "origin", "demo")
 
 
 def with_command(words: Sequence[str]) -> list[str]:
-    """The command line with `run` put in where none of the commands is named.
+    """The command line with `run` put in where none of the commands is named first.
 
     `hlsswarm -clients 50 URL` is how the older tools are called.
     """
-    for index, word in enumerate(words):
-        if word in COMMANDS or word in {"-h", "--help", "--version"}:
-            return list(words)
-        if word != "--debug":
-            return [*words[:index], "run", *words[index:]]
-    return list(words)
+    if not words or words[0] in {*COMMANDS, "-h", "--help", "--version"}:
+        return list(words)
+    return ["run", *words]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; its exit status."""
-    words = with_command(sys.argv[1:] if argv is None else argv)
+    if argv is None:
+        _end_in_order()
+    write_anything()
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
     try:
-        arguments = build_parser().parse_args(words)
+        arguments = build_parser().parse_args(with_command(words))
         if arguments.command is None:
             build_parser().print_help()
             return ExitStatus.USAGE
         return int(arguments.function(arguments))
     except HlsSwarmError as error:
-        _tell(error, debug="--debug" in words)
+        _tell(error, debug=debug)
         return int(error.status)
     except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
+        print("hlsswarm: Interrupted.", file=sys.stderr)
         return ExitStatus.ABORTED
     except BrokenPipeError:
-        # The reader of our output has gone; Python would complain once more while it ends.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence()
         return ExitStatus.ABORTED
+
+
+def _end_in_order() -> None:
+    """SIGTERM, and the end of the terminal, do what Ctrl+C does, at any moment of any command."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup(1) has SIGHUP ignored
+            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
 def _tell(error: HlsSwarmError, *, debug: bool) -> None:

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import signal
+from collections.abc import Iterator
 
 from hlsswarm.cli.arguments import check_manager
-from hlsswarm.cli.output import say
+from hlsswarm.cli.output import say, say_on
 from hlsswarm.controller.run import run as run_plan
 from hlsswarm.controller.runs import RunStatus
 from hlsswarm.core.commands import ClientOptions
 from hlsswarm.core.plan import Plan
-from hlsswarm.errors import ExitStatus, UsageError
+from hlsswarm.errors import ExitStatus
 from hlsswarm.metrics.server import bind
 from hlsswarm.origin import control
 from hlsswarm.origin.control import OriginOptions
-
-
-def _port(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
-        raise UsageError(f"--port {text!r} is not a port.", hint="Give a number from 1 to 65535.")
-    return int(text)
+from hlsswarm.report.files import check_directory, check_writable
 
 
 def _options(arguments: argparse.Namespace) -> OriginOptions:
     return OriginOptions(
         profile=arguments.profile,
         listen=arguments.listen,
-        port=_port(arguments.port),
+        port=arguments.port,
         manager=check_manager(arguments.manager),
         ffmpeg=arguments.ffmpeg,
         nginx=arguments.nginx,
@@ -38,10 +36,7 @@ def origin(arguments: argparse.Namespace) -> ExitStatus:
     """Start, show or stop test origins."""
     options = _options(arguments)
     if arguments.action == "start":
-        say(f"Starting the test origin {options.profile} …")
-        say(f"It plays: {control.start(options)}")
-        say("`hlsswarm origin stop` ends it.")
-        return ExitStatus.OK
+        return _start(options)
     there = control.origins(options.manager)
     if arguments.action == "status":
         return _show(there)
@@ -56,12 +51,24 @@ def origin(arguments: argparse.Namespace) -> ExitStatus:
     return ExitStatus.OK
 
 
+def _start(options: OriginOptions) -> ExitStatus:
+    say(f"Starting the test origin {options.profile} …")
+    url = control.start(options)
+    for run in control.origins(options.manager):
+        if run.run == options.run:
+            say(f"It runs under systemd {run.systemd_version} ({run.manager} manager).")
+    say(f"It plays: {url}")
+    say("`hlsswarm origin stop` ends it.")
+    return ExitStatus.OK
+
+
 def _show(there: list[RunStatus]) -> ExitStatus:
     if not there:
         say("No test origin runs.")
     for run in there:
         say(f"{run.run}: {run.description}")
         url = run.description.rpartition(" ")[2]
+        say(f"  systemd {run.systemd_version} ({run.manager} manager)")
         say(f"  playlist: {control.playlist_segments(url)} segments")
         for unit in run.units:
             say(f"  {unit.name}  {unit.active} ({unit.sub})")
@@ -79,17 +86,41 @@ def demo(arguments: argparse.Namespace) -> ExitStatus:
         manager=options.manager,
         ffmpeg=options.ffmpeg,
         metrics=arguments.metrics,
+        json_file=arguments.json,
         out_directory=arguments.out,
     )
-    if plan.metrics is not None:
-        bind(plan.metrics).close()  # a port that is taken is told before anything is started
+    _check(plan)
     say(f"[1/3] Starting the test origin on port {options.port} (ffmpeg encoder, nginx) …")
-    say(f"      It plays: {control.start(options)}")
+    url = control.start(options)
     try:
-        say(f"[2/3] Running {plan.clients} clients …")
-        status = run_plan(plan, say)
+        say_on(f"      It plays: {url}")
+        say_on(f"[2/3] Running {plan.clients} clients …")
+        status = run_plan(plan, say_on)
     finally:
-        say("[3/3] Stopping the test origin …")
-        control.stop(options.manager, [options.run])
-    say("      Everything is stopped.")
+        with _undisturbed():
+            say_on("[3/3] Stopping the test origin …")
+            control.stop(options.manager, [options.run])
+    say_on("      Everything is stopped.")
     return status
+
+
+def _check(plan: Plan) -> None:
+    """Raise PreflightError for what the run will not get, before the origin is started for it."""
+    if plan.metrics is not None:
+        bind(plan.metrics).close()
+    if plan.json_file is not None:
+        check_writable(plan.json_file)
+    if plan.out_directory is not None:
+        check_directory(plan.out_directory)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """No signal ends this: what is stopped here would otherwise stay. It takes seconds at most."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

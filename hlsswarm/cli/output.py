@@ -1,8 +1,41 @@
-"""What goes to the terminal."""
+"""What goes to the terminal, and what happens when nobody reads it any more."""
 
 from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
 
 
 def say(text: str) -> None:
     """One text to standard output, at once: a run's lines are followed through pipes."""
     print(text, flush=True)
+
+
+def say_on(text: str) -> None:
+    """say(), while something runs that has to be ended in order.
+
+    When nobody can read any more (`| head -1`, a closed terminal, a full disk), that is the same
+    as Ctrl+C: the run stops, and its files are still written.
+    """
+    try:
+        say(text)
+    except OSError:
+        silence()
+        signal.raise_signal(signal.SIGINT)
+
+
+def silence() -> None:
+    """Let standard output go nowhere, or Python would complain once more while it ends."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def write_anything() -> None:
+    """Print characters that the terminal's encoding lacks as `?` instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]

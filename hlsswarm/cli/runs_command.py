@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections import Counter
 
 from hlsswarm.cli.arguments import check_manager
 from hlsswarm.cli.output import say
@@ -23,22 +22,30 @@ def status(arguments: argparse.Namespace) -> ExitStatus:
         return ExitStatus.OK
     if not found:
         say("Nothing of hlsswarm runs.")
+    width = max((len(run.run) for run in found), default=0)
+    above = ""
     for run in found:
-        say(f"{run.run}: {run.description or 'units without a slice'}")
-        say(f"  systemd {run.systemd_version} ({run.manager} manager)")
-        for role in ("client", "encoder", "nginx"):
-            counts = run.counts(role)
-            if counts:
-                say(f"  {role}: {_counted(counts)}")
+        manager = f"systemd {run.systemd_version} ({run.manager} manager)"
+        if manager != above:
+            say(manager)
+            above = manager
+        say(f"  {run.run:<{width}}  {run.description or 'units without a slice'}")
+        say(f"  {'':<{width}}  {_counted(run)}")
         if arguments.units:
-            width = max((len(unit.name) for unit in run.units), default=0)
+            longest = max((len(unit.name) for unit in run.units), default=0)
             for unit in run.units:
-                say(f"    {unit.name:<{width}}  {unit.active} ({unit.sub})")
+                say(f"    {unit.name:<{longest}}  {unit.active} ({unit.sub})")
     return ExitStatus.OK
 
 
-def _counted(counts: Counter[str]) -> str:
-    return ", ".join(f"{count} {sub}" for sub, count in sorted(counts.items()))
+def _counted(run: runs.RunStatus) -> str:
+    """Units by role and sub state: `client: 198 running, 2 auto-restart; nginx: 1 running`."""
+    roles = []
+    for role in ("client", "encoder", "nginx"):
+        counts = sorted(run.counts(role).items(), key=lambda item: (-item[1], item[0]))
+        if counts:
+            roles.append(f"{role}: " + ", ".join(f"{count} {sub}" for sub, count in counts))
+    return "; ".join(roles) or "no units"
 
 
 def _document(found: list[runs.RunStatus]) -> dict[str, object]:

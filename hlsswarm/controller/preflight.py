@@ -6,19 +6,25 @@ a wrong URL is one sentence and not a thousand failing clients.
 
 from __future__ import annotations
 
+import base64
 import http.client
 import socket
+import ssl
+import threading
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
-from urllib.parse import quote, urljoin
+from dataclasses import dataclass, field
+from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
 import m3u8
 
+from hlsswarm.core.plan import check_url
 from hlsswarm.core.states import DEFAULT_TARGET_DURATION_SECONDS
-from hlsswarm.errors import PreflightError
+from hlsswarm.errors import HlsSwarmError, PreflightError, UsageError
 
 _PLAYLIST_MAX_BYTES = 8 << 20
+_TIMEOUT_MAX_SECONDS = 600.0
+_REASON_MAX = 200
 _HINT = "Open the URL in a player first, or use --skip-preflight to start all the same."
 _URL_SAFE = "".join(chr(code) for code in range(0x21, 0x7F))
 
@@ -41,7 +47,7 @@ def look_at(url: str, *, timeout_seconds: float, user_agent: str) -> Stream:
     playlist = _parse(url, text)
     variants = len(playlist.playlists)
     if variants:
-        first = urljoin(final_url, playlist.playlists[0].uri)
+        first = _variant_url(url, final_url, playlist.playlists[0].uri)
         _, text = _fetch(first, timeout_seconds, user_agent)
         playlist = _parse(first, text)
     if not playlist.segments:
@@ -55,7 +61,20 @@ def look_at(url: str, *, timeout_seconds: float, user_agent: str) -> Stream:
     )
 
 
+def _variant_url(url: str, base: str, uri: str | None) -> str:
+    """The URL of a Variant Stream. Raises PreflightError where no client can be sent there."""
+    try:
+        return check_url(urljoin(base, uri or ""))
+    except (ValueError, UsageError):
+        raise PreflightError(
+            f"The playlist at {url} points to {_plain(uri or 'nothing')}, which is not HTTP.",
+            hint=_HINT,
+        ) from None
+
+
 def _parse(url: str, text: str) -> m3u8.M3U8:
+    if not text.strip():
+        raise PreflightError(f"What {url} answers is empty.", hint=_HINT)
     if not text.lstrip("\ufeff").startswith("#EXTM3U"):
         raise PreflightError(
             f"What {url} answers is not an HLS playlist: it does not begin with #EXTM3U.",
@@ -65,47 +84,113 @@ def _parse(url: str, text: str) -> m3u8.M3U8:
         return m3u8.loads(text, uri=url)
     except Exception as error:  # the library raises whatever its parsing of a line raises
         raise PreflightError(
-            f"The playlist at {url} cannot be parsed: {error}.", hint=_HINT
+            f"The playlist at {url} cannot be parsed: {_plain(str(error))}.", hint=_HINT
         ) from None
+
+
+@dataclass
+class _Fetched:
+    """What a fetch came to."""
+
+    url: str = ""
+    body: bytes = b""
+    error: BaseException = field(default_factory=TimeoutError)
 
 
 def _fetch(url: str, timeout_seconds: float, user_agent: str) -> tuple[str, str]:
-    """The final URL and the text behind a URL. Raises PreflightError."""
-    request = urllib.request.Request(
-        quote(url, safe=_URL_SAFE), headers={"User-Agent": f"{user_agent}/preflight"}
+    """The final URL and the text behind a URL, in `timeout_seconds` all in all.
+
+    Raises PreflightError.
+    """
+    timeout = min(timeout_seconds, _TIMEOUT_MAX_SECONDS)
+    result = _Fetched()
+    # A socket's timeout is for one read: a server that drips would hold us for hours, and so
+    # may a resolver. The thread is left to itself then, and ends with this process.
+    thread = threading.Thread(
+        target=_get, args=(_request(url, user_agent), timeout, result), daemon=True
     )
-    # No proxy: the clients use none either.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=timeout_seconds) as answer:
-            body = answer.read(_PLAYLIST_MAX_BYTES + 1)
-            final_url = str(answer.url)
-    except urllib.error.HTTPError as error:
-        with error:
-            reason = f"{error.code} {error.reason}"
-        raise PreflightError(f"The origin answers {reason} for {url}.", hint=_HINT) from None
-    except urllib.error.URLError as error:
-        raise PreflightError(
-            f"{url} cannot be reached: {_words(error.reason)}.", hint=_HINT
-        ) from None
-    except (OSError, http.client.HTTPException) as error:
-        raise PreflightError(f"{url} cannot be reached: {_words(error)}.", hint=_HINT) from None
-    if len(body) > _PLAYLIST_MAX_BYTES:
+    thread.start()
+    thread.join(timeout)
+    if thread.is_alive() or not result.url:
+        raise _told(url, TimeoutError() if thread.is_alive() else result.error)
+    if len(result.body) > _PLAYLIST_MAX_BYTES:
         raise PreflightError(
             f"What {url} answers is too large for a playlist.",
             hint="Give the URL of the .m3u8, not of a media file.",
         )
-    return final_url, body.decode("utf-8", errors="replace")
+    return result.url, result.body.decode("utf-8", errors="replace")
+
+
+def _request(url: str, user_agent: str) -> urllib.request.Request:
+    """A GET as a client makes it: a user and password in the URL become a header."""
+    parts = urlsplit(url)
+    credentials, at, host = parts.netloc.rpartition("@")
+    headers = {"User-Agent": f"{user_agent}/preflight"}
+    if at:
+        basic = base64.b64encode(unquote(credentials).encode()).decode()
+        headers["Authorization"] = f"Basic {basic}"
+    bare = urlunsplit(parts._replace(netloc=host))
+    return urllib.request.Request(quote(bare, safe=_URL_SAFE), headers=headers)
+
+
+def _get(request: urllib.request.Request, timeout_seconds: float, result: _Fetched) -> None:
+    # As the clients: through no proxy, and without a look at certificates (ffmpeg's default).
+    trusting = ssl.create_default_context()
+    trusting.check_hostname = False
+    trusting.verify_mode = ssl.CERT_NONE
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusting)
+    )
+    try:
+        with opener.open(request, timeout=timeout_seconds) as answer:
+            result.body = answer.read(_PLAYLIST_MAX_BYTES + 1)
+            result.url = str(answer.url)
+    except Exception as error:  # told by the thread that waits
+        result.error = error
+
+
+def _told(url: str, error: BaseException) -> HlsSwarmError:
+    """The sentence for an error of a fetch."""
+    if isinstance(error, urllib.error.HTTPError):
+        with error:
+            first = str(error.reason).partition("\n")[0]
+            reason = f"{error.code} {_plain(first)}".strip()
+        if 300 <= error.code < 400:
+            return PreflightError(f"{url} redirects to nowhere ({reason}).", hint=_HINT)
+        return PreflightError(f"The origin answers {reason} for {url}.", hint=_HINT)
+    if isinstance(error, urllib.error.URLError):
+        return PreflightError(f"{url} cannot be reached: {_words(error.reason)}.", hint=_HINT)
+    if isinstance(error, (OSError, http.client.HTTPException, ValueError)):
+        return PreflightError(f"{url} cannot be reached: {_words(error)}.", hint=_HINT)
+    raise error
+
+
+# The first that fits, as people say it.
+_NETWORK_WORDS: tuple[tuple[type[BaseException], str], ...] = (
+    (ConnectionRefusedError, "the connection was refused (nothing listens there)"),
+    (http.client.RemoteDisconnected, "the connection was closed without an answer"),
+    (ConnectionResetError, "the connection was reset"),
+    (TimeoutError, "no answer in time"),
+    (socket.gaierror, "the host name cannot be resolved"),
+    (UnicodeError, "the host name cannot be resolved"),
+    (http.client.IncompleteRead, "the answer broke off"),
+    (http.client.BadStatusLine, "what listens there does not speak HTTP"),
+)
 
 
 def _words(reason: object) -> str:
     """A network error as people say it."""
-    if isinstance(reason, ConnectionRefusedError):
-        return "the connection was refused (nothing listens there)"
-    if isinstance(reason, TimeoutError):
-        return "no answer in time"
-    if isinstance(reason, socket.gaierror):
-        return "the host name cannot be resolved"
+    for kind, words in _NETWORK_WORDS:
+        if isinstance(reason, kind):
+            return words
+    if isinstance(reason, ssl.SSLError):
+        detail = (reason.reason or "").replace("_", " ").lower()
+        return f"TLS failed ({detail or 'no reason given'})"
     if isinstance(reason, OSError) and reason.strerror:
         return reason.strerror
-    return str(reason) or type(reason).__name__
+    return _plain(str(reason)) or type(reason).__name__
+
+
+def _plain(text: str) -> str:
+    """Text of others without what could steer a terminal, and not too long."""
+    return "".join(filter(str.isprintable, text)).strip()[:_REASON_MAX]

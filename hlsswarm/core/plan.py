@@ -19,6 +19,8 @@ from hlsswarm.core.unit_specs import CLIENT_LIMITS, Limits
 from hlsswarm.errors import UsageError
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_NOT_UTF8 = re.compile("[\ud800-\udfff]")
+"""What Python makes of bytes of a command line that are not UTF-8; D-Bus carries no such text."""
 CLIENTS_MAX = 100_000
 
 
@@ -47,6 +49,8 @@ def check_url(url: str) -> str:
     hint = "A playlist's URL looks like http://127.0.0.1:8080/stream.m3u8"
     if _CONTROL.search(url):
         raise UsageError("The URL holds a control character.", hint=hint)
+    if _NOT_UTF8.search(url):
+        raise UsageError("The URL is not UTF-8.", hint="Write other bytes as %XX.")
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -98,6 +102,12 @@ class Plan:
         if self.run_id is not None and not names.is_run_id(self.run_id):
             raise UsageError(
                 f"--run-id {self.run_id!r} cannot name a run.", hint=f"Use {names.RUN_ID_HELP}."
+            )
+        agent = self.client.user_agent
+        if _CONTROL.search(agent) or _NOT_UTF8.search(agent):
+            raise UsageError(
+                "--user-agent holds characters that no HTTP header can have.",
+                hint="Give, say, hlsswarm/1.0.",
             )
         if self.summary_interval_seconds <= 0:
             raise UsageError("--summary-interval must be above 0.", hint="Give, say, 5s.")

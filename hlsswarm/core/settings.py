@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from hlsswarm.core.plan import Address, parse_address
 from hlsswarm.core.quantities import parse_duration, parse_percent, parse_size
@@ -40,10 +40,35 @@ def _integer(text: str) -> int:
     return int(text, 10)
 
 
+_Number = TypeVar("_Number", int, float)
+
+
+def _bounded(parse: Callable[[str], _Number], most: _Number) -> Callable[[str], _Number]:
+    """`parse`, with a ValueError for more than systemd's and ffmpeg's 64 bits can carry."""
+
+    def read(text: str) -> _Number:
+        value = parse(text)
+        if value > most:
+            raise ValueError(f"{text!r} is too much")
+        return value
+
+    return read
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise ValueError(f"{text!r} is not a port")
+    return int(text)
+
+
 def _metrics(text: str) -> Address | None:
     return None if text in {"off", "none", ""} else parse_address(text)
 
 
+_duration = _bounded(parse_duration, 3650 * 86400.0)
+_percent = _bounded(parse_percent, 1e6)
+_tasks = _bounded(_integer, 1 << 31)
+_size = _bounded(parse_size, 1 << 62)
 _DURATION = "a duration such as 30m, 90s or 1.5h"
 _SIZE = "a size such as 512M or 2G"
 
@@ -62,7 +87,7 @@ RUN_SETTINGS: tuple[Setting, ...] = (
         "ramp-jitter",
         "swarm",
         "spread of each start; it does not lower the rate",
-        parse_duration,
+        _duration,
         0.2,
         "TIME",
         _DURATION,
@@ -71,7 +96,7 @@ RUN_SETTINGS: tuple[Setting, ...] = (
         "duration",
         "swarm",
         "length of the run from the first start; 0: until stopped",
-        parse_duration,
+        _duration,
         0.0,
         "TIME",
         _DURATION,
@@ -88,13 +113,13 @@ RUN_SETTINGS: tuple[Setting, ...] = (
     Setting("run-id", "swarm", "name of the run (default: a new one)", str, None, "NAME"),
     Setting("user-agent", "clients", "User-Agent; /client-N is added", str, "hlsswarm/1.0", "TEXT"),
     Setting(
-        "timeout", "clients", "network timeout of a client", parse_duration, 15.0, "TIME", _DURATION
+        "timeout", "clients", "network timeout of a client", _duration, 15.0, "TIME", _DURATION
     ),
     Setting(
         "backoff-min",
         "clients",
         "first wait after a failure",
-        parse_duration,
+        _duration,
         0.5,
         "TIME",
         _DURATION,
@@ -103,7 +128,7 @@ RUN_SETTINGS: tuple[Setting, ...] = (
         "backoff-max",
         "clients",
         "longest wait after failures",
-        parse_duration,
+        _duration,
         30.0,
         "TIME",
         _DURATION,
@@ -112,14 +137,12 @@ RUN_SETTINGS: tuple[Setting, ...] = (
     Setting(
         "manager", "systemd", "which systemd: auto, system, user or embedded", str, "auto", "KIND"
     ),
-    Setting(
-        "memory-max", "systemd", "memory limit of the whole swarm", parse_size, None, "SIZE", _SIZE
-    ),
+    Setting("memory-max", "systemd", "memory limit of the whole swarm", _size, None, "SIZE", _SIZE),
     Setting(
         "cpu-quota",
         "systemd",
         "CPU limit of the whole swarm, 100%% is one processor",
-        parse_percent,
+        _percent,
         None,
         "PERCENT",
         "a share such as 150%",
@@ -128,7 +151,7 @@ RUN_SETTINGS: tuple[Setting, ...] = (
         "tasks-max",
         "systemd",
         "limit of processes and threads of the whole swarm",
-        _integer,
+        _tasks,
         None,
         "N",
         "a whole number",
@@ -137,7 +160,7 @@ RUN_SETTINGS: tuple[Setting, ...] = (
         "client-memory-max",
         "systemd",
         "memory limit of one client",
-        parse_size,
+        _size,
         256 << 20,
         "SIZE",
         _SIZE,
@@ -155,7 +178,7 @@ RUN_SETTINGS: tuple[Setting, ...] = (
         "summary-interval",
         "output",
         "time between two lines of progress",
-        parse_duration,
+        _duration,
         5.0,
         "TIME",
         _DURATION,
@@ -164,3 +187,12 @@ RUN_SETTINGS: tuple[Setting, ...] = (
     Setting("out", "output", "keep the results in this directory", Path, None, "DIR"),
 )
 """Every setting of a run that takes a value."""
+
+ORIGIN_SETTINGS: tuple[Setting, ...] = (
+    Setting("profile", "origin", "what stream it plays", str, "default", "NAME"),
+    Setting("port", "origin", "port", _port, 8080, "PORT", "a number from 1 to 65535"),
+    Setting("listen", "origin", "address", str, "127.0.0.1", "ADDRESS"),
+    Setting("nginx", "origin", "nginx program (default: the one in PATH)", str, None, "PATH"),
+    Setting("access-log", "origin", "write a JSON line for each request", Path, None, "FILE"),
+)
+"""Every setting of a test origin that takes a value, besides `ffmpeg` and `manager`."""

@@ -1,13 +1,14 @@
 """Serves `/metrics` and `/healthz` within the controller's event loop.
 
 HTTP is h11's business; this reads one request after the other and writes the answers. A client
-that is slow or sends too much is cut off, and can hold up nobody.
+that is slow or sends too much is cut off, and where there are too many the one that has been
+there longest goes, so that the next scrape always gets in.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import os
 import socket
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
@@ -19,8 +20,10 @@ from hlsswarm.core.plan import Address
 from hlsswarm.errors import PreflightError
 
 _READ_BYTES = 16 * 1024
-_IDLE_SECONDS = 30.0
+_REQUEST_SECONDS = 30.0
+"""For one whole request to arrive, the wait for it included, and for its answer to be taken."""
 _CONNECTIONS_MAX = 64
+_METHODS = (b"GET", b"HEAD")
 _TEXT = "text/plain; charset=utf-8"
 
 
@@ -29,12 +32,19 @@ def bind(address: Address) -> socket.socket:
     try:
         family = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((address.host, address.port), family=family, backlog=64)
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, ValueError) as error:
         raise PreflightError(
-            f"The metrics address {address} cannot be used: {reason}.",
+            f"The metrics address {address} cannot be used: {_reason(error)}.",
             hint="Choose another with --metrics HOST:PORT, or --metrics off.",
         ) from None
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, socket.gaierror):
+        return error.strerror or "the host name cannot be resolved"
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)  # its own text repeats the address
+    return "this is no host name"
 
 
 class MetricsServer:
@@ -50,7 +60,7 @@ class MetricsServer:
         self._registries = registries
         self._healthy = healthy
         self._server: asyncio.Server | None = None
-        self._handlers: set[asyncio.Task[None]] = set()
+        self._handlers: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     @property
     def address(self) -> str:
@@ -66,45 +76,51 @@ class MetricsServer:
         """Stop to answer; open connections are cut."""
         if self._server is not None:
             self._server.close()
-        for task in tuple(self._handlers):
+        handlers = tuple(self._handlers)
+        for task in handlers:
             task.cancel()
-        await asyncio.gather(*self._handlers, return_exceptions=True)
+        await asyncio.gather(*handlers, return_exceptions=True)
         self._listener.close()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
-        if task is None or len(self._handlers) >= _CONNECTIONS_MAX:
-            writer.close()
+        if task is None:
+            writer.transport.abort()
             return
-        self._handlers.add(task)
+        if len(self._handlers) >= _CONNECTIONS_MAX:
+            oldest = next(iter(self._handlers))
+            self._handlers.pop(oldest).transport.abort()
+            oldest.cancel()
+        self._handlers[task] = writer
         try:
-            with contextlib.suppress(OSError, TimeoutError, h11.ProtocolError):
-                await self._converse(reader, writer)
-        finally:
-            self._handlers.discard(task)
+            await self._converse(reader, writer)
             writer.close()
+        except (OSError, TimeoutError, asyncio.CancelledError):
+            # Not close(): it would wait for a client that does not read.
+            writer.transport.abort()
+        finally:
+            self._handlers.pop(task, None)
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer requests until the client has no more, or makes no sense."""
         connection = h11.Connection(h11.SERVER)
-        while True:
-            event = connection.next_event()
-            if event is h11.NEED_DATA:
-                data = await asyncio.wait_for(reader.read(_READ_BYTES), _IDLE_SECONDS)
-                connection.receive_data(data)
-            elif isinstance(event, h11.Request):
-                status, kind, body = self._answer(event)
-                writer.write(_encode(connection, event, status, kind, body))
-                await asyncio.wait_for(writer.drain(), _IDLE_SECONDS)
-            elif isinstance(event, h11.EndOfMessage):
-                if connection.our_state is h11.MUST_CLOSE:
-                    return
-                connection.start_next_cycle()
-            elif isinstance(event, h11.ConnectionClosed) or event is h11.PAUSED:
+        while connection.our_state is not h11.MUST_CLOSE:
+            try:
+                async with asyncio.timeout(_REQUEST_SECONDS):
+                    request = await _next_request(connection, reader)
+                    if request is None:
+                        return
+                    writer.write(_encode(connection, request, *self._answer(request)))
+                    await writer.drain()
+            except h11.RemoteProtocolError as error:
+                writer.write(_refusal(connection, error))
                 return
+            if connection.our_state is h11.DONE:
+                connection.start_next_cycle()
 
     def _answer(self, request: h11.Request) -> tuple[HTTPStatus, str, bytes]:
         path = request.target.split(b"?")[0]
-        if request.method not in {b"GET", b"HEAD"}:
+        if request.method not in _METHODS:
             return HTTPStatus.METHOD_NOT_ALLOWED, _TEXT, b"only GET and HEAD\n"
         if path == b"/metrics":
             body = b"".join(generate_latest(registry) for registry in self._registries)
@@ -116,6 +132,40 @@ class MetricsServer:
         if path == b"/":
             return HTTPStatus.OK, _TEXT, b"hlsswarm: /metrics /healthz\n"
         return HTTPStatus.NOT_FOUND, _TEXT, b"there are /metrics and /healthz\n"
+
+
+async def _next_request(
+    connection: h11.Connection, reader: asyncio.StreamReader
+) -> h11.Request | None:
+    """The next request with nothing left of it to read; None when there is none any more.
+
+    The body of a request that is refused is not waited for. Raises RemoteProtocolError.
+    """
+    request: h11.Request | None = None
+    while True:
+        event = connection.next_event()
+        if event is h11.NEED_DATA:
+            connection.receive_data(await reader.read(_READ_BYTES))
+        elif isinstance(event, h11.Request):
+            request = event
+            if request.method not in _METHODS:
+                return request
+        elif isinstance(event, h11.EndOfMessage):
+            return request
+        elif isinstance(event, h11.ConnectionClosed) or event is h11.PAUSED:
+            return None
+
+
+def _refusal(connection: h11.Connection, error: h11.RemoteProtocolError) -> bytes:
+    """The answer to what is not HTTP, or too large; nothing where none can be given."""
+    if connection.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
+        return b""
+    status = HTTPStatus(error.error_status_hint)
+    headers = [("Content-Length", "0"), ("Connection", "close")]
+    head = connection.send(
+        h11.Response(status_code=status, headers=headers, reason=status.phrase.encode())
+    )
+    return (head or b"") + (connection.send(h11.EndOfMessage()) or b"")
 
 
 def _encode(

@@ -119,7 +119,7 @@ def _check_port(options: OriginOptions) -> None:
         socket.create_server((options.listen, options.port), family=family).close()
     except OSError as error:
         raise PreflightError(
-            f"Port {options.port} of {options.listen} cannot be used: {error.strerror}.",
+            f"Port {options.port} of {options.listen} cannot be used: {os.strerror(error.errno or 0)}.",
             hint="Choose another with --port, or stop what has it.",
         ) from None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hlsswarm.core.quantities import format_duration, format_size
 from hlsswarm.core.states import ClientState
-from hlsswarm.core.summary import Summary
+from hlsswarm.core.summary import Resources, Summary
 
 _NOTE_WIDTH = 120
 _NOTES_MAX = 5
@@ -43,18 +43,26 @@ class Progress:
 
 
 def progress_text(progress: Progress) -> str:
-    """One line of state, and below it notes on what is wrong, if anything is."""
-    states = " ".join(f"{state}:{progress.states[state]}" for state in ClientState)
-    megabits = progress.bytes_per_second * 8 / 1e6
+    """One line of state, and below it notes on what is wrong, if anything is.
+
+    States that nobody is in are left out, so that a line of a good run is short.
+    """
+    streaming = progress.states[ClientState.STREAMING]
+    states = [f"streaming:{streaming}/{progress.target}"]
+    states += [
+        f"{state}:{progress.states[state]}"
+        for state in ClientState
+        if state is not ClientState.STREAMING and progress.states[state]
+    ]
     parts = [
-        f"[{format_duration(progress.elapsed_seconds):>6}] {states}",
+        f"{_stamp(progress.elapsed_seconds)} {' '.join(states)}",
         f"restarts:{progress.restarts}",
-        f"segments:{progress.segments} "
-        f"({progress.segments_per_second:.1f}/s, {megabits:.3g} Mbit/s)",
+        f"segments:{progress.segments} ({_three(progress.segments_per_second)}/s)",
+        _bit_rate(progress.bytes_per_second),
     ]
     if progress.http_errors:
         parts.append(f"HTTP errors:{progress.http_errors}")
-    lines = [" | ".join(parts)]
+    lines = ["  ".join(parts)]
     if progress.buffering:
         lines.append("  buffering clients:")
         for number, seconds, said in progress.buffering[:_NOTES_MAX]:
@@ -68,54 +76,92 @@ def progress_text(progress: Progress) -> str:
     return "\n".join(lines)
 
 
-def _counts(values: Mapping[str, int] | Mapping[int, int]) -> str:
-    return ", ".join(f"{key}: {count}" for key, count in values.items()) or "none"
+def event_text(elapsed_seconds: float, words: str) -> str:
+    """A line about one thing that has just happened (`--verbose`)."""
+    return f"{_stamp(elapsed_seconds)} {words}"
 
 
-def _known(value: float | None, text: str) -> str:
-    return "not accounted here" if value is None else text
+def _stamp(elapsed_seconds: float) -> str:
+    whole = float(int(elapsed_seconds)) if elapsed_seconds >= 1 else elapsed_seconds
+    return f"[{format_duration(whole):>6}]"
 
 
-def summary_text(summary: Summary) -> str:
-    """The whole summary, the verdict last, where the eye is when a run has ended."""
-    clients, segments, ramp = summary.clients, summary.segments, summary.ramp
-    resources, own = summary.resources, summary.controller
-    cpu, memory = resources.cpu_seconds, resources.memory_peak_bytes
-    per_client = resources.per_client
-    seconds = max(summary.duration_seconds, 1e-9)
+def _three(value: float) -> str:
+    """About three digits, and never a power of ten."""
+    digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
+    return f"{value:.{digits}f}"
+
+
+def _bit_rate(bytes_per_second: float) -> str:
+    """A rate as networks are told: `18.1 Mbit/s`, `1.25 Gbit/s`."""
+    megabits = bytes_per_second * 8 / 1e6
+    return f"{_three(megabits)} Mbit/s" if megabits < 1000 else f"{_three(megabits / 1000)} Gbit/s"
+
+
+def _counts(values: Mapping[int, int]) -> str:
+    return ", ".join(f"{key}: {count}" for key, count in sorted(values.items())) or "none"
+
+
+def _ends(exits: Mapping[str, int]) -> str:
+    """How processes ended, the most frequent first: `5 status 145, 1 SIGKILL`."""
+    ordered = sorted(exits.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(
+        f"{count} {'status ' if label.isdecimal() else ''}{label}" for label, count in ordered
+    )
+
+
+def _failed(failed: int, requests: int) -> str:
+    return f"{failed} failed" + (f" ({failed / requests:.2%})" if failed and requests else "")
+
+
+def _used(resources: Resources) -> str:
+    """What the clients have used, as far as this machine accounts it."""
+    each = resources.per_client
+    parts = []
+    if resources.cpu_seconds is not None:
+        share = "" if each.cpu_seconds is None else f" ({each.cpu_seconds:.2f} each)"
+        parts.append(f"{resources.cpu_seconds:.1f} s of CPU{share}")
+    if resources.memory_peak_bytes is not None:
+        memory = each.memory_peak_bytes
+        share = "" if memory is None else f" ({format_size(memory)} each)"
+        parts.append(f"{format_size(resources.memory_peak_bytes)} at the peak{share}")
+    return ", ".join(parts) or "not accounted on this machine"
+
+
+def _rows(summary: Summary) -> list[tuple[str, str]]:
+    clients, segments, playlists = summary.clients, summary.segments, summary.playlists
+    ramp, own = summary.ramp, summary.controller
+    rate = segments.bytes / summary.duration_seconds if summary.duration_seconds else 0.0
+    ended = f" (processes ended: {_ends(clients.exits)})" if clients.exits else ""
     rows = [
-        ("run", f"{summary.run}, {format_duration(summary.duration_seconds)}"),
         ("stream", summary.url),
+        ("systemd", f"{summary.systemd.version} ({summary.systemd.manager} manager)"),
+        ("ffmpeg", summary.ffmpeg.version),
         (
             "clients",
             f"{clients.started} of {clients.target} started, {clients.streamed} streamed, "
             f"at most {clients.peak_active} at once",
         ),
-        ("restarts", f"{clients.restarts} (ends by status or signal: {_counts(clients.exits)})"),
+        ("restarts", f"{clients.restarts}{ended}"),
         (
             "segments",
-            f"{segments.requests} requests, {segments.failed} failed, "
-            f"{format_size(segments.bytes)} ({segments.bytes * 8 / 1e6 / seconds:.3g} Mbit/s)",
+            f"{segments.requests} requests, {_failed(segments.failed, segments.requests)}, "
+            f"{format_size(segments.bytes)}, {_bit_rate(rate)}",
         ),
         (
             "playlists",
-            f"{summary.playlists.requests} requests, {summary.playlists.failed} failed",
+            f"{playlists.requests} requests, {_failed(playlists.failed, playlists.requests)}",
         ),
-        ("HTTP errors", _counts(dict(sorted(summary.http_errors.items())))),
+        ("HTTP errors", _counts(summary.http_errors)),
         (
             "ramp",
-            f"planned {ramp.planned_seconds:.1f} s, took {ramp.actual_seconds:.1f} s, "
-            f"lateness p99 {ramp.lateness_p99_seconds * 1000:.0f} ms",
+            f"{ramp.actual_seconds:.1f} s (planned {ramp.planned_seconds:.1f} s), "
+            f"p99 of starts {ramp.lateness_p99_seconds * 1000:.0f} ms late",
         ),
-        (
-            "clients used",
-            _known(cpu, f"{cpu or 0:.1f} CPU seconds")
-            + f" ({_known(per_client.cpu_seconds, f'{per_client.cpu_seconds or 0:.2f} each')}), "
-            + _known(memory, f"{format_size(memory or 0)} memory at the peak"),
-        ),
+        ("clients used", _used(summary.resources)),
         (
             "controller",
-            f"{own.cpu_seconds:.2f} CPU seconds, {format_size(own.max_rss_bytes)} memory, "
+            f"{own.cpu_seconds:.1f} s of CPU, {format_size(own.max_rss_bytes)}, "
             f"{own.dbus_calls} D-Bus calls in {own.dbus_seconds:.2f} s",
         ),
     ]
@@ -127,8 +173,16 @@ def summary_text(summary: Summary) -> str:
                 f"{own.telemetry_unattributed} processes without a client",
             )
         )
+    return rows
+
+
+def summary_text(summary: Summary) -> str:
+    """The whole summary, the verdict last, where the eye is when a run has ended."""
+    rows = _rows(summary)
     width = max(len(name) for name, _ in rows)
-    lines = ["Summary" + (" (interrupted)" if summary.interrupted else "")]
+    length = format_duration(float(round(summary.duration_seconds)))
+    how = f"interrupted after {length}" if summary.interrupted else length
+    lines = [f"Summary of run {summary.run} ({how})"]
     lines += [f"  {name:<{width}}  {value}" for name, value in rows]
     lines.append("")
     mark = _MARKS[summary.verdict]
