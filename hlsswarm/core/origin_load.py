@@ -1,8 +1,8 @@
 """The origin's own load: from nginx's status page and from a node exporter's metrics.
 
 Text in, figures out; counters become rates between two readings, and a counter that went back
-(a restart) starts anew. Pure. Sources: ngx_http_stub_status_module, node_exporter's cpu, meminfo and
-netdev collectors.
+(a restart) starts anew. Pure. Sources: ngx_http_stub_status_module; node_exporter's cpu, meminfo
+and netdev collectors.
 """
 
 from __future__ import annotations
