@@ -60,7 +60,8 @@ class Abilities:
         }
         missing = [name for name, there in limits.items() if not there]
         if missing:
-            lacking.append(f"enforced {' and '.join(missing)} limits (controllers not delegated)")
+            what = " and ".join([", ".join(missing[:-1]), missing[-1]] if missing[1:] else missing)
+            lacking.append(f"enforced {what} limits (controllers not delegated)")
         if not self.restart_steps:
             lacking.append(
                 "restart steps in systemd (the waits grow only while the controller lives)"
