@@ -23,7 +23,7 @@ from hlsswarm.units.manager import ServiceState, SystemdManager
 _FIRST_LOOK_SECONDS = 0.01
 _LAST_LOOK_SECONDS = 3.0
 _STOP_TIMEOUT_SECONDS = 5.0
-_OVERDUE_SECONDS = 2.0
+_OVERDUE_SECONDS = 1.0
 """A process that is so much later than its wait says has failed before it could talk to us."""
 
 
