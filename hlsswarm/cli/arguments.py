@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import copy
 import re
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -64,7 +65,10 @@ class Parser(argparse.ArgumentParser):
 
 
 class Help(argparse.RawDescriptionHelpFormatter):
-    """Help that shows each option once, not with one dash and with two."""
+    """Help that shows each option once, not with one dash and with two, and breaks no word."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
 
     def _format_action_invocation(self, action: argparse.Action) -> str:
         shown = copy.copy(action)

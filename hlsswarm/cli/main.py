@@ -21,7 +21,7 @@ from hlsswarm.cli.arguments import (
     version_text,
 )
 from hlsswarm.cli.origin_arguments import ORIGIN_EXAMPLES, add_demo, add_origin
-from hlsswarm.cli.output import silence, write_anything
+from hlsswarm.cli.output import UnheardError, write_anything
 from hlsswarm.errors import ExitStatus, HlsSwarmError
 
 Command = Callable[[argparse.Namespace], ExitStatus]
@@ -127,6 +127,17 @@ def with_command(words: Sequence[str]) -> list[str]:
     return ["run", *words]
 
 
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """The command line taken apart. Raises UsageError."""
+    parser = build_parser()
+    arguments, unknown = parser.parse_known_args(with_command(words))
+    if unknown:
+        # argparse itself would point to the help of all commands.
+        parser.prog += f" {arguments.command}"
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    return arguments
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; its exit status."""
     if argv is None:
@@ -136,7 +147,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     try:
-        arguments = build_parser().parse_args(with_command(words))
+        arguments = parse(words)
         if arguments.command is None:
             build_parser().print_help()
             return ExitStatus.USAGE
@@ -147,8 +158,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("hlsswarm: Interrupted.", file=sys.stderr)
         return ExitStatus.ABORTED
-    except BrokenPipeError:
-        silence()
+    except UnheardError:
         return ExitStatus.ABORTED
 
 

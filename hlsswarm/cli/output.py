@@ -8,21 +8,31 @@ import signal
 import sys
 
 
+class UnheardError(Exception):
+    """Nobody can read what we say any more: `| head -1`, a closed terminal, a full disk."""
+
+
 def say(text: str) -> None:
-    """One text to standard output, at once: a run's lines are followed through pipes."""
-    print(text, flush=True)
+    """One text to standard output, at once: a run's lines are followed through pipes.
+
+    Raises UnheardError, once; after it everything goes nowhere.
+    """
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        silence()
+        raise UnheardError from error
 
 
 def say_on(text: str) -> None:
     """say(), while something runs that has to be ended in order.
 
-    When nobody can read any more (`| head -1`, a closed terminal, a full disk), that is the same
-    as Ctrl+C: the run stops, and its files are still written.
+    That nobody reads any more is then the same as Ctrl+C: the run stops, and its files are still
+    written.
     """
     try:
         say(text)
-    except OSError:
-        silence()
+    except UnheardError:
         signal.raise_signal(signal.SIGINT)
 
 

@@ -118,8 +118,9 @@ def _check_port(options: OriginOptions) -> None:
     try:
         socket.create_server((options.listen, options.port), family=family).close()
     except OSError as error:
+        reason = os.strerror(error.errno or 0)  # its own text repeats the address
         raise PreflightError(
-            f"Port {options.port} of {options.listen} cannot be used: {os.strerror(error.errno or 0)}.",
+            f"Port {options.port} of {options.listen} cannot be used: {reason}.",
             hint="Choose another with --port, or stop what has it.",
         ) from None
 

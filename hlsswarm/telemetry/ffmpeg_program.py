@@ -33,8 +33,10 @@ def find_ffmpeg(name: str | None) -> FFmpegProgram:
             timeout=_TIMEOUT_SECONDS,
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise PreflightError(f"{path} cannot be run: {error}.", hint=hint) from None
+    except OSError as error:
+        raise PreflightError(f"{path} cannot be run: {error.strerror}.", hint=hint) from None
+    except subprocess.TimeoutExpired:
+        raise PreflightError(f"{path} does not answer `-version`.", hint=hint) from None
     version = parse_ffmpeg_version(answer.stdout.decode(errors="replace"))
     if version is None:
         raise PreflightError(f"{path} does not answer as ffmpeg does.", hint=hint)
