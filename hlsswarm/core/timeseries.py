@@ -175,7 +175,8 @@ def read_lines(text: str) -> TimeSeries:
         torn.pop()
         notes.append("The last line of the time series is torn: the run was broken off there.")
     if torn:
-        notes.append(f"{len(torn)} lines of the time series could not be read.")
+        some = f"{len(torn)} lines" if len(torn) > 1 else "One line"
+        notes.append(f"{some} of the time series could not be read.")
     series.notes = tuple(notes)
     return series
 

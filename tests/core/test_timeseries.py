@@ -107,7 +107,7 @@ def test_unreadable_lines_in_the_middle_are_counted(rubbish: str) -> None:
     text = header_line("r1", START) + rubbish + "\n" + row_line(a_row(1))
     series = read_lines(text)
     assert len(series.rows) == 1
-    assert series.notes == ("1 lines of the time series could not be read.",)
+    assert series.notes == ("One line of the time series could not be read.",)
 
 
 @pytest.mark.parametrize("first", ["", "{", "[]", "null", '{"schema":"hlsswarm.timeseries/9"}'])
