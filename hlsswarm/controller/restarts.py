@@ -17,7 +17,7 @@ from hlsswarm.core.exits import exit_label, explain_exit, is_our_side
 from hlsswarm.core.states import Phase
 from hlsswarm.core.unit_specs import Abilities, RestartPolicy
 from hlsswarm.errors import UnitError
-from hlsswarm.units.bus import BusLostError, NoSuchUnitError
+from hlsswarm.units.bus import BusLostError
 from hlsswarm.units.manager import ServiceState, SystemdManager
 
 _FIRST_LOOK_SECONDS = 0.01
@@ -73,26 +73,24 @@ class Restarts:
         finally:
             self._looking.discard(client.number)
 
-    async def _settled(self, unit: str, pid: int | None) -> ServiceState | None:
-        """The unit's state once systemd has done with the end of `pid`; None when it is gone.
+    async def _settled(self, unit: str, pid: int | None) -> ServiceState:
+        """The unit's state once systemd has done with the end of `pid`.
 
         ffmpeg's stderr closes a moment before systemd has reaped the process, and what else is
-        in its cgroup is stopped before the unit goes on to its next state.
+        in its cgroup is stopped before the unit goes on to its next state. A process that never
+        talked to us may just be tried once more.
         """
         delay = _FIRST_LOOK_SECONDS
         while True:
             await asyncio.sleep(delay)
-            try:
-                state = self._manager.service_state(unit)
-            except NoSuchUnitError:
-                return None
+            state = self._manager.service_state(unit)
             ended = pid is None or state.main_pid != pid
-            if (ended and not state.is_stopping) or delay > _LAST_LOOK_SECONDS:
+            if (ended and not state.is_passing) or delay > _LAST_LOOK_SECONDS:
                 return state
             delay *= 2
 
-    async def _judge(self, client: Client, state: ServiceState | None, pid: int | None) -> None:
-        if state is None or state.sub in {"dead", "failed"}:
+    async def _judge(self, client: Client, state: ServiceState, pid: int | None) -> None:
+        if state.sub in {"dead", "failed"}:
             # Somebody stopped the unit, and it stays stopped.
             self._stopped_from_outside(client)
             return

@@ -32,6 +32,7 @@ from hlsswarm.units.bus import (
 from hlsswarm.units.cgroups import Accounting, Usage
 
 _REMEMBERED_JOBS = 10_000
+_PASSING = ("dead-before-auto-restart", "failed-before-auto-restart", "auto-restart-queued")
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,12 @@ class ServiceState:
     exit_status: int
 
     @property
-    def is_stopping(self) -> bool:
-        """Whether systemd still ends what is left of the last process (`stop-sigterm`, …)."""
-        return self.sub.startswith(("stop", "final"))
+    def is_passing(self) -> bool:
+        """Whether systemd is about to put the service into another state by itself.
+
+        It starts (`start`), or ends what is left of the last process (`stop-sigterm`, …).
+        """
+        return self.sub.startswith(("start", "stop", "final")) or self.sub in _PASSING
 
 
 @dataclass(frozen=True)
@@ -167,19 +171,22 @@ class SystemdManager:
         return any(unit.active == "active" for unit in self.list_units(name))
 
     def service_state(self, name: str) -> ServiceState:
-        """What systemd says of a service. Raises NoSuchUnitError."""
+        """What systemd says of a service; one that it does not know is `dead`."""
+        before = self._sub_and_pid(name)
+        while True:
+            path = unit_path(name)
+            result = self._calls.get(path, SERVICE_INTERFACE, "Result", "s")
+            code = self._calls.get(path, SERVICE_INTERFACE, "ExecMainCode", "i")
+            status = self._calls.get(path, SERVICE_INTERFACE, "ExecMainStatus", "i")
+            after = self._sub_and_pid(name)
+            if after == before:  # else the values are of two different moments
+                return ServiceState(after[0], str(result.decode()), after[1], code, status)
+            before = after
+
+    def _sub_and_pid(self, name: str) -> tuple[str, int]:
         path = unit_path(name)
-
-        def number(field: str, signature: str) -> int:
-            return int(self._calls.get(path, SERVICE_INTERFACE, field, signature))
-
-        return ServiceState(
-            sub=str(self._calls.get(path, UNIT_INTERFACE, "SubState", "s").decode()),
-            result=str(self._calls.get(path, SERVICE_INTERFACE, "Result", "s").decode()),
-            main_pid=number("MainPID", "u"),
-            exit_code=number("ExecMainCode", "i"),
-            exit_status=number("ExecMainStatus", "i"),
-        )
+        sub = self._calls.get(path, UNIT_INTERFACE, "SubState", "s")
+        return str(sub.decode()), int(self._calls.get(path, SERVICE_INTERFACE, "MainPID", "u"))
 
     def control_group(self, name: str) -> str:
         """The cgroup path of a unit as its manager names it; empty when it has none."""
