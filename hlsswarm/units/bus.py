@@ -109,6 +109,7 @@ class Bus:
     on_call: Callable[[float], None] | None = None
     _callbacks: list[Callable[..., None]] = field(default_factory=list)
     _closed: bool = False
+    _descriptor: int | None = None
 
     def call(self, member: str, signature: str = "", *values: Any) -> Any:
         """Call a method of the manager; the reply's body. Raises UnitError, BusLostError."""
@@ -176,8 +177,10 @@ class Bus:
         self.raw.match_signal(None, MANAGER_PATH, MANAGER_INTERFACE, member.encode(), handle)
 
     def fileno(self) -> int:
-        """Descriptor to wait on for signals."""
-        return int(self.raw.get_fd())
+        """Descriptor to wait on for signals; the same after the connection broke."""
+        if self._descriptor is None:
+            self._descriptor = int(self.raw.get_fd())  # a negative errno once it is broken
+        return self._descriptor
 
     def process(self) -> None:
         """Handle everything that has arrived. Raises BusLostError."""

@@ -22,7 +22,7 @@ import hlsswarm
 from hlsswarm.errors import ManagerError
 from hlsswarm.units import cgroups
 from hlsswarm.units.embedded_keeper import CGROUPS_FILE, KIND, LOG_FILE
-from hlsswarm.units.runtime_directory import remove_runs_of
+from hlsswarm.units.runtime_directory import EMBEDDED_DIRECTORY, remove_runs_of
 
 SYSTEMD_ENVIRONMENT = "HLSSWARM_SYSTEMD"
 """Environment variable that names another systemd binary for the embedded manager."""
@@ -36,7 +36,7 @@ _keepers: list[subprocess.Popen[bytes]] = []
 
 def directory_in(runtime_directory: Path) -> Path:
     """The embedded manager's own directory."""
-    return runtime_directory / "embedded"
+    return runtime_directory / EMBEDDED_DIRECTORY
 
 
 def private_socket(directory: Path) -> Path:

@@ -18,6 +18,8 @@ from hlsswarm.core.quantities import format_size
 from hlsswarm.errors import PreflightError
 
 ENVIRONMENT = "HLSSWARM_RUNTIME_DIR"
+EMBEDDED_DIRECTORY = "embedded"
+"""The embedded manager's own, among those of the runs."""
 _KIND_FILE = "manager"
 _MEDIA_LINK = "media"
 _MEDIA_PREFIX = "hlsswarm-"
@@ -44,7 +46,7 @@ def runtime_directory() -> Path:
             "There is no runtime directory for this user: XDG_RUNTIME_DIR is not set.",
             hint=f"Log in through a session manager, or set {ENVIRONMENT} to a directory of yours.",
         )
-    longest = path / "embedded/systemd/private"
+    longest = path / EMBEDDED_DIRECTORY / "systemd/private"
     if len(os.fsencode(longest)) > _SOCKET_PATH_MAX or len(os.fsencode(path)) > 70:
         raise PreflightError(f"The runtime directory's path is too long for sockets: {path}")
     return path
@@ -54,7 +56,8 @@ def runtime_directory() -> Path:
 def locked() -> Iterator[Path]:
     """The runtime directory, made if needed, under an exclusive lock; removed if left empty.
 
-    The lock is on the directory itself, so that nothing else has to be left behind.
+    The lock is on the directory itself, so that nothing else has to be left behind. What a
+    command that was killed under it has left half made is removed.
     """
     path = runtime_directory()
     while True:
@@ -69,6 +72,7 @@ def locked() -> Iterator[Path]:
                 break
         os.close(descriptor)  # another process removed it while we waited
     try:
+        _remove_half_made(path)
         yield path
     finally:
         with contextlib.suppress(OSError):
@@ -76,11 +80,21 @@ def locked() -> Iterator[Path]:
         os.close(descriptor)
 
 
+def _remove_half_made(parent: Path) -> None:
+    """Remove run directories without the marker; under the lock nobody is just making one."""
+    for path in parent.iterdir():
+        if path.name != EMBEDDED_DIRECTORY and not (path / _KIND_FILE).exists():
+            _remove(path)
+
+
 def fresh_run_directory(parent: Path, run: str, *, kind: str) -> Path:
     """A new directory for a run of this name on a manager of this kind.
 
-    What a dead run of that name left is removed.
+    What a dead run of that name left is removed. The caller holds the lock. Raises
+    PreflightError for the one name that is taken.
     """
+    if run == EMBEDDED_DIRECTORY:
+        raise PreflightError(f"A run cannot be named {run}.", hint="Choose another --run-id.")
     path = parent / run
     _remove(path)
     path.mkdir(mode=0o755)
