@@ -195,6 +195,9 @@ class Bus:
             ):
                 raise error.__cause__ from None
             raise BusLostError("The connection to systemd broke.") from error
+        if int(self.raw.get_fd()) < 0:
+            # sd-bus takes in the other side's end like a message, and closes the descriptor.
+            raise BusLostError("The connection to systemd broke.")
 
     def close(self) -> None:
         """Close the connection; a second call does nothing (pystemd would abort)."""

@@ -55,10 +55,10 @@ def hierarchies(mountinfo: str | None = None) -> tuple[Hierarchy, ...]:
     found: dict[str, Hierarchy] = {}
     for line in text.splitlines():
         left, _, right = line.partition(" - ")
-        kind, _, options = right.split(" ", 2)
+        kind = right.partition(" ")[0]
         if kind not in {"cgroup", CGROUP2}:
             continue
-        fields = left.split(" ")
+        fields, options = left.split(" "), right.split(" ", 2)[2]
         controllers = "" if kind == CGROUP2 else _v1_controllers(options)
         found.setdefault(controllers, Hierarchy(controllers, Path(fields[4]), fields[3]))
     return tuple(found.values())
