@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from hlsswarm import __version__
 from hlsswarm.core.backoff import Backoff
 from hlsswarm.core.commands import ClientOptions
-from hlsswarm.core.plan import Plan
+from hlsswarm.core.plan import Plan, check_url
 from hlsswarm.core.quantities import format_duration
 from hlsswarm.core.settings import RUN_SETTINGS, Setting
 from hlsswarm.core.unit_specs import CLIENT_LIMITS, Limits
@@ -105,7 +105,8 @@ def add_settings(parser: argparse.ArgumentParser, settings: Sequence[Setting]) -
             *flags,
             dest=setting.key,
             type=reader(setting),
-            default=setting.default,
+            action="append" if setting.repeat else "store",
+            default=None if setting.repeat else setting.default,
             metavar=setting.metavar or None,
             help=setting.help + _default_text(setting),
         )
@@ -113,7 +114,7 @@ def add_settings(parser: argparse.ArgumentParser, settings: Sequence[Setting]) -
 
 def _default_text(setting: Setting) -> str:
     default = setting.default
-    if default is None:
+    if default is None or setting.repeat:
         return ""
     if "TIME" in setting.metavar:
         return f" (default {format_duration(default)})"
@@ -165,6 +166,11 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _source(url: str | None) -> str | None:
+    """The URL of a page that we read. Raises UsageError."""
+    return None if url is None else check_url(url)
+
+
 def plan_of(arguments: argparse.Namespace) -> Plan:
     """The plan that the arguments of `run` mean. Raises UsageError."""
     check_manager(arguments.manager)
@@ -182,6 +188,7 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
             arguments.url,
             user_agent=arguments.user_agent,
             timeout_seconds=arguments.timeout,
+            measure=arguments.measure,
         ),
         clients=arguments.clients,
         ramp_rate_per_second=arguments.ramp_rate,
@@ -197,6 +204,9 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
         out_directory=arguments.out,
         verbose=arguments.verbose,
         skip_preflight=arguments.skip_preflight,
+        thresholds=tuple(arguments.threshold or ()),
+        nginx_metrics_url=_source(arguments.nginx_metrics),
+        origin_metrics_url=_source(arguments.origin_metrics),
         swarm_limits=Limits(arguments.memory_max, arguments.cpu_quota, arguments.tasks_max),
         client_limits=Limits(arguments.client_memory_max, None, CLIENT_LIMITS.tasks_max),
         backoff=backoff,

@@ -53,11 +53,17 @@ class RunRecord:
         self.active -= 1
 
     def process_ended(self, client: Client, label: str, words: str) -> None:
-        """A process ended by itself, as systemd tells it."""
+        """A process ended by itself before it should, as systemd tells it."""
         self.exits[label] += 1
+        client.telemetry.totals.measured.sessions.failed += 1
         client.last_end = words
         said = client.telemetry.last_error
         self.recent_errors.append(f"#{client.number} {words}" + (f": {said}" if said else ""))
+
+    def played_to_end(self, client: Client) -> None:
+        """A process has played a finished presentation to its end."""
+        self.exits["0"] += 1
+        client.last_end = "played to the end"
 
     def sample(self, clients: Iterable[Client], now: float) -> Counter[ClientState]:
         """Count clients by state, and add the time since the last sample to each state's."""

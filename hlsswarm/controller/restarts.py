@@ -98,7 +98,7 @@ class Restarts:
             return  # it closed its stderr, or never used it, and goes on
         if state.sub == "exited":
             client.phase = Phase.FINISHED
-            self._record.process_ended(client, "0", "played to the end")
+            self._record.played_to_end(client)
             return
         code, status = state.exit_code, state.exit_status
         if state.main_pid:

@@ -99,7 +99,7 @@ class LogHistogram:
             made.minimum, made.maximum = float(document["min"]), float(document["max"])
         return made
 
-    def statistics(self) -> dict[str, float | int]:
+    def statistics(self) -> dict[str, float]:
         """What a summary tells: count, mean, p50, p95, p99 and max, in seconds."""
         return {
             "count": self.count,

@@ -15,6 +15,7 @@ from hlsswarm.core import names
 from hlsswarm.core.backoff import Backoff
 from hlsswarm.core.commands import ClientOptions
 from hlsswarm.core.ramp import Start, ramp_schedule
+from hlsswarm.core.thresholds import Threshold
 from hlsswarm.core.unit_specs import CLIENT_LIMITS, Limits
 from hlsswarm.errors import UsageError
 
@@ -82,6 +83,11 @@ class Plan:
     out_directory: Path | None = None
     verbose: bool = False
     skip_preflight: bool = False
+    thresholds: tuple[Threshold, ...] = ()
+    nginx_metrics_url: str | None = None
+    """The origin's stub_status page."""
+    origin_metrics_url: str | None = None
+    """A node exporter on the origin."""
     swarm_limits: Limits = field(default_factory=Limits)
     client_limits: Limits = CLIENT_LIMITS
     backoff: Backoff = field(default_factory=Backoff)

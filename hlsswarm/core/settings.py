@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from hlsswarm.core.plan import Address, parse_address
 from hlsswarm.core.quantities import parse_duration, parse_percent, parse_size
+from hlsswarm.core.thresholds import parse as parse_threshold
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Setting:
     metavar: str = ""
     wanted: str = ""
     """What a right value looks like, for the error message."""
+    repeat: bool = False
+    """Whether it may be given several times; its value is then a list."""
     single_dash: bool = True
     """Whether `-name` works as well, as the older tools' command lines have it."""
 
@@ -71,6 +74,13 @@ _tasks = _bounded(_integer, 1 << 31)
 _size = _bounded(parse_size, 1 << 62)
 _DURATION = "a duration such as 30m, 90s or 1.5h"
 _SIZE = "a size such as 512M or 2G"
+
+
+def _measure(text: str) -> str:
+    if text not in {"exact", "light"}:
+        raise ValueError(text)
+    return text
+
 
 RUN_SETTINGS: tuple[Setting, ...] = (
     Setting("clients", "swarm", "clients to run at the same time", _integer, 10, "N", "a number"),
@@ -183,6 +193,28 @@ RUN_SETTINGS: tuple[Setting, ...] = (
         "TIME",
         _DURATION,
     ),
+    Setting(
+        "measure",
+        "clients",
+        "exact: one request a connection, every download timed; light: kept-alive connections",
+        _measure,
+        "exact",
+        "HOW",
+        "exact or light",
+    ),
+    Setting(
+        "threshold",
+        "verdict",
+        "what has to hold, such as 'segment_seconds: p(95)<0.5' (may be repeated)",
+        parse_threshold,
+        (),
+        "CONDITION",
+        repeat=True,
+    ),
+    Setting(
+        "nginx-metrics", "origin", "the origin's nginx status page (stub_status)", str, None, "URL"
+    ),
+    Setting("origin-metrics", "origin", "a node exporter on the origin", str, None, "URL"),
     Setting("json", "output", "write the summary as JSON to this file", Path, None, "FILE"),
     Setting("out", "output", "keep the results in this directory", Path, None, "DIR"),
 )

@@ -12,6 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hlsswarm.core.histogram import LogHistogram
+from hlsswarm.core.measurements import Measurements, RequestMeasure, SessionMeasure
+
 SCHEMA = "hlsswarm.summary/1"
 
 
@@ -57,21 +60,84 @@ class Clients:
 
 
 @dataclass(frozen=True)
-class Playlists:
-    """Multivariant and Media Playlist requests."""
+class Times:
+    """Durations in seconds: how many, and how they are spread (within 1 %)."""
 
-    requests: int
-    failed: int
-    bytes: int
+    count: int
+    mean: float
+    p50: float
+    p95: float
+    p99: float
+    max: float
+
+    @classmethod
+    def of(cls, histogram: LogHistogram) -> Times:
+        """What a histogram comes to."""
+        statistics = histogram.statistics()
+        return cls(int(statistics.pop("count")), **statistics)
 
 
 @dataclass(frozen=True)
-class Segments:
-    """Media Segment requests; `bytes` of bodies received, those broken off included."""
+class ErrorClass:
+    """Errors of one class: how many, and the first in ffmpeg's words."""
+
+    count: int
+    example: str
+
+
+@dataclass(frozen=True)
+class Requests:
+    """Requests of one kind; `bytes` of bodies received, those broken off included.
+
+    `duration_seconds` is of those that arrived whole; None where their ends cannot be seen
+    (light measuring).
+    """
 
     requests: int
     failed: int
     bytes: int
+    duration_seconds: Times | None
+
+    @classmethod
+    def of(cls, measure: RequestMeasure, *, timed: bool) -> Requests:
+        """What a measure comes to."""
+        times = Times.of(measure.durations) if timed else None
+        return cls(measure.requests, measure.failed, measure.bytes, times)
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """Playback Sessions (CTA-2066), one for each process of a client; times in seconds.
+
+    Stalls and watched time are of a virtual player: inferred from when segments arrived.
+    """
+
+    started: int
+    failed: int
+    startup_seconds: Times
+    stalls: int
+    stalled_seconds: float
+    watched_seconds: float
+
+    @classmethod
+    def of(cls, measure: SessionMeasure) -> Sessions:
+        """What a measure comes to."""
+        return cls(
+            measure.started,
+            measure.failed,
+            Times.of(measure.startup),
+            measure.stalls,
+            measure.stalled_seconds,
+            measure.watched_seconds,
+        )
+
+
+def error_classes(measured: Measurements) -> dict[str, ErrorClass]:
+    """The classes of errors of a run, the most frequent first."""
+    return {
+        name: ErrorClass(count, measured.error_examples.get(name, ""))
+        for name, count in measured.errors.most_common()
+    }
 
 
 @dataclass(frozen=True)
@@ -126,14 +192,23 @@ class Summary:
     ffmpeg: FFmpeg
     measure: str
     clients: Clients
-    playlists: Playlists
-    segments: Segments
+    sessions: Sessions
+    segments: Requests
+    playlists: Requests
+    init: Requests
+    keys: Requests
     http_errors: Mapping[int, int]
+    errors: Mapping[str, ErrorClass]
+    """By class (core.error_classes)."""
     ramp: Ramp
     resources: Resources
     controller: Controller
+    thresholds: tuple[Mapping[str, Any], ...]
+    """Each with `threshold`, `value`, `passed`, `had_data`."""
     verdict: str
     reasons: tuple[str, ...]
+    notes: tuple[str, ...]
+    """What the figures cannot know, in sentences."""
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON document, `schema` first."""

@@ -120,6 +120,9 @@ class RestartPolicy:
             # Else systemd gives a client up for good after 5 starts in 10 s.
             Property("StartLimitIntervalUSec", "t", 0),
         ]
+        if self.when == "on-failure":
+            # Else systemd forgets a client that has played to the end, and how it ended.
+            result.append(Property("RemainAfterExit", "b", True))
         if not abilities.restart_steps:
             delay = self.backoff.delay_seconds(failures, client, self.seed)
             return [*result, _usec("RestartUSec", delay)]

@@ -70,6 +70,12 @@ def judge(evidence: Evidence) -> tuple[Verdict, tuple[str, ...]]:
     return _origin(evidence)
 
 
+def streaming_share(evidence: Evidence) -> float | None:
+    """Share of client time in which segments arrived; None when there was no such time."""
+    total = evidence.streaming_seconds + evidence.lost_seconds
+    return evidence.streaming_seconds / total if total else None
+
+
 def _own_side(evidence: Evidence) -> tuple[str, ...]:
     """Sentences on what broke on our side; empty when nothing did."""
     reasons = []
@@ -87,8 +93,8 @@ def _own_side(evidence: Evidence) -> tuple[str, ...]:
 
 def _origin(evidence: Evidence) -> tuple[Verdict, tuple[str, ...]]:
     """Judge the origin by what the clients got of it."""
-    total = evidence.streaming_seconds + evidence.lost_seconds
-    share = evidence.streaming_seconds / total if total else 1.0
+    known = streaming_share(evidence)
+    share = 1.0 if known is None else known
     requests = evidence.segment_requests
     rate = evidence.segment_failures / requests if requests else 0.0
     reasons = [

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hlsswarm.core.quantities import format_duration, format_size
 from hlsswarm.core.states import ClientState
-from hlsswarm.core.summary import Resources, Summary
+from hlsswarm.core.summary import ErrorClass, Requests, Resources, Sessions, Summary
+from hlsswarm.core.thresholds import Outcome
 
 _NOTE_WIDTH = 120
 _NOTES_MAX = 5
@@ -128,6 +130,35 @@ def _used(resources: Resources) -> str:
     return ", ".join(parts) or "not accounted on this machine"
 
 
+def _times(name: str, requests: Requests) -> list[tuple[str, str]]:
+    """Download times, where there are any."""
+    times = requests.duration_seconds
+    if times is None or not times.count:
+        return []
+    named = {"p50": times.p50, "p95": times.p95, "p99": times.p99, "max": times.max}
+    told = [f"{label} {_three(seconds * 1000)}" for label, seconds in named.items()]
+    return [(name, "  ".join(told) + " ms")]
+
+
+def _playback(sessions: Sessions) -> list[tuple[str, str]]:
+    """Playback Sessions, as the virtual player saw them."""
+    startup = sessions.startup_seconds
+    told = f"{sessions.started}, {sessions.failed} failed"
+    if startup.count:
+        told += f", startup p50 {startup.p50:.2f} s, p95 {startup.p95:.2f} s"
+    share = sessions.stalled_seconds / (sessions.stalled_seconds + sessions.watched_seconds or 1)
+    lost = f", {sessions.stalled_seconds:.1f} s in all ({share:.2%})" if sessions.stalls else ""
+    return [("sessions", told), ("stalls", f"{sessions.stalls}{lost}")]
+
+
+def _errors(errors: Mapping[str, ErrorClass]) -> list[tuple[str, str]]:
+    """Classes of errors, each with what ffmpeg said."""
+    return [
+        (f"- {name}", shorten(f"{error.count}, such as: {error.example}", 78 - len(name)))
+        for name, error in errors.items()
+    ]
+
+
 def _rows(summary: Summary) -> list[tuple[str, str]]:
     clients, segments, playlists = summary.clients, summary.segments, summary.playlists
     ramp, own = summary.ramp, summary.controller
@@ -143,16 +174,20 @@ def _rows(summary: Summary) -> list[tuple[str, str]]:
             f"at most {clients.peak_active} at once",
         ),
         ("restarts", f"{clients.restarts}{ended}"),
+        *_playback(summary.sessions),
         (
             "segments",
             f"{segments.requests} requests, {_failed(segments.failed, segments.requests)}, "
             f"{format_size(segments.bytes)}, {_bit_rate(rate)}",
         ),
+        *_times("segment time", segments),
         (
             "playlists",
             f"{playlists.requests} requests, {_failed(playlists.failed, playlists.requests)}",
         ),
+        *_times("playlist time", playlists),
         ("HTTP errors", _counts(summary.http_errors)),
+        *_errors(summary.errors),
         (
             "ramp",
             f"{ramp.actual_seconds:.1f} s (planned {ramp.planned_seconds:.1f} s), "
@@ -176,6 +211,16 @@ def _rows(summary: Summary) -> list[tuple[str, str]]:
     return rows
 
 
+def _thresholds(outcomes: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What had to hold, and whether it did: first, because it is what was asked."""
+    lines = []
+    for document in outcomes:
+        outcome = Outcome.from_dict(document)
+        mark = "✓" if outcome.passed else "✗"
+        lines.append(f"  {mark} {outcome.threshold.condition}  ({outcome.value_text})")
+    return [*lines, ""] if lines else []
+
+
 def summary_text(summary: Summary) -> str:
     """The whole summary, the verdict last, where the eye is when a run has ended."""
     rows = _rows(summary)
@@ -183,9 +228,13 @@ def summary_text(summary: Summary) -> str:
     length = format_duration(float(round(summary.duration_seconds)))
     how = f"interrupted after {length}" if summary.interrupted else length
     lines = [f"Summary of run {summary.run} ({how})"]
+    lines += _thresholds(summary.thresholds)
     lines += [f"  {name:<{width}}  {value}" for name, value in rows]
     lines.append("")
     mark = _MARKS[summary.verdict]
     lines.append(f"{mark} Verdict: {summary.verdict}: {_MEANING[summary.verdict]}.")
     lines += [f"  {reason}" for reason in summary.reasons]
+    failed = sum(not outcome["passed"] for outcome in summary.thresholds)
+    if failed:
+        lines.append(f"✗ {failed} of {len(summary.thresholds)} thresholds failed.")
     return "\n".join(lines)

@@ -15,7 +15,7 @@ from pathlib import Path
 from hlsswarm.core.commands import ClientOptions
 from hlsswarm.core.measurements import Measurements
 from hlsswarm.core.plan import Plan
-from hlsswarm.core.summary import Playlists, Segments, Summary
+from hlsswarm.core.summary import Requests, Sessions, Summary, error_classes
 from hlsswarm.core.thresholds import Outcome, evaluate, parse
 from hlsswarm.core.timeseries import Row, TimeSeries
 from hlsswarm.core.verdict import Evidence, judge
@@ -58,14 +58,17 @@ def made_run(
     verdict, reasons = judge(evidence)
     run = f"test{seed:02d}"
     share = evidence.streaming_seconds / (evidence.streaming_seconds + evidence.lost_seconds)
-    segments, playlists = measured.segments, measured.playlists
     summary = a_summary(
         run=run,
         url=URL,
         started_at=STARTED_AT,
         duration_seconds=float(seconds),
-        playlists=Playlists(playlists.requests, playlists.failed, playlists.bytes),
-        segments=Segments(segments.requests, segments.failed, segments.bytes),
+        sessions=Sessions.of(measured.sessions),
+        segments=Requests.of(measured.segments, timed=True),
+        playlists=Requests.of(measured.playlists, timed=True),
+        init=Requests.of(measured.kinds["init"], timed=True),
+        keys=Requests.of(measured.kinds["key"], timed=True),
+        errors=error_classes(measured),
         http_errors=dict(measured.http_errors),
         verdict=str(verdict),
         reasons=reasons,

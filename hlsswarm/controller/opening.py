@@ -1,0 +1,85 @@
+"""Makes all that a run needs, and undoes it: manager, directory, slices, telemetry."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import resource
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from hlsswarm.controller.preflight import Stream
+from hlsswarm.controller.runs import is_active
+from hlsswarm.controller.swarm import Swarm
+from hlsswarm.core import names
+from hlsswarm.core.plan import Plan
+from hlsswarm.core.unit_specs import Abilities
+from hlsswarm.errors import PreflightError
+from hlsswarm.metrics.own import OwnMetrics
+from hlsswarm.telemetry.ffmpeg_program import FFmpegProgram
+from hlsswarm.units.abilities import probe
+from hlsswarm.units.connect import connect, release
+from hlsswarm.units.runtime_directory import fresh_run_directory, locked, remove_run_directory
+
+_FILES_PER_CLIENT = 1
+_FILES_SPARE = 100
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """What a run stands on once it is open."""
+
+    swarm: Swarm
+    program: FFmpegProgram
+    stream: Stream
+    abilities: Abilities
+    systemd_version: str
+    own: OwnMetrics
+
+
+def allow_files(clients: int) -> None:
+    """Raise the soft limit of open files to what the clients need. Raises PreflightError."""
+    needed = clients * _FILES_PER_CLIENT + _FILES_SPARE
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise PreflightError(
+            f"{clients} clients need {needed} open files, and the limit is {hard}.",
+            hint=f"ulimit -n {needed}",
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+@contextlib.asynccontextmanager
+async def opened(plan: Plan, program: FFmpegProgram, stream: Stream) -> AsyncIterator[OpenRun]:
+    """Manager, directory, slices and telemetry of a run; nothing of it is left afterwards."""
+    own = OwnMetrics()
+    run_id = plan.run_id or names.new_run_id(random.Random())
+    async with contextlib.AsyncExitStack() as stack:
+        # Under the lock until our slice is there, or another command could end the manager.
+        with locked() as parent:
+            manager = connect(plan.manager, on_call=own.dbus_call)
+            stack.callback(release, manager)
+            manager.listen()
+            if is_active(manager, run_id):
+                raise PreflightError(
+                    f"A run named {run_id} is there already.",
+                    hint=f"End it with `hlsswarm stop {run_id}`, or choose another --run-id.",
+                )
+            directory = fresh_run_directory(parent, run_id, kind=manager.kind)
+            stack.callback(remove_run_directory, directory)
+            abilities = await probe(manager, directory)
+            swarm = Swarm(
+                plan,
+                run_id,
+                program=program,
+                stream=stream,
+                manager=manager,
+                abilities=abilities,
+                directory=directory,
+                on_lateness=own.start_lateness,
+            )
+            stack.callback(swarm.close)
+            await swarm.open()
+        yield OpenRun(swarm, program, stream, abilities, manager.version(), own)

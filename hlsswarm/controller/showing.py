@@ -1,0 +1,104 @@
+"""What a run shows while it goes: its first lines, progress or a live screen, and /metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+from prometheus_client import CollectorRegistry
+
+from hlsswarm import __version__
+from hlsswarm.controller.figures import RunFigures
+from hlsswarm.controller.opening import OpenRun
+from hlsswarm.controller.stopper import Stopper
+from hlsswarm.core.quantities import format_duration
+from hlsswarm.metrics.own import OwnMetrics
+from hlsswarm.metrics.server import MetricsServer
+from hlsswarm.metrics.swarm import SwarmCollector
+from hlsswarm.report.terminal import progress_text
+
+Say = Callable[[str], None]
+
+
+def say_beginning(say: Say, opened_run: OpenRun) -> None:
+    """Which systemd, which ffmpeg, which stream, and what is going to happen."""
+    swarm, stream = opened_run.swarm, opened_run.stream
+    plan = swarm.plan
+    say(
+        f"hlsswarm {__version__}: systemd {opened_run.systemd_version} "
+        f"({swarm.manager.kind} manager), ffmpeg {opened_run.program.version.text}"
+    )
+    if not opened_run.program.version.is_known:
+        say(
+            "This version of ffmpeg has not been tried; the run will show whether it is understood."
+        )
+    for lack in opened_run.abilities.lacks():
+        say(f"Without: {lack}.")
+    kind = "live" if stream.is_live else "finished (VOD)"
+    if stream.looked_at:
+        variants = f", {stream.variants} Variant Streams, all fetched" if stream.variants else ""
+        target = f"Target Duration {stream.target_duration_seconds:g} s"
+        say(f"Stream: {plan.client.url} ({kind}, {target}{variants})")
+    rate = f"{plan.ramp_rate_per_second:g}/s" if plan.ramp_rate_per_second else "all at once"
+    duration = plan.duration_seconds
+    until = f"for {format_duration(duration)}" if duration else "until stopped (Ctrl+C)"
+    say(f"Run {swarm.run}: {plan.clients} clients, ramp {rate}, {until}")
+
+
+@contextlib.asynccontextmanager
+async def metrics_served(
+    figures: RunFigures, own: OwnMetrics, listener: socket.socket | None, say: Say
+) -> AsyncIterator[None]:
+    """Serve /metrics while the run goes."""
+    if listener is None:
+        yield
+        return
+    registry = CollectorRegistry()
+    registry.register(SwarmCollector(figures.metrics))
+    server = MetricsServer(
+        listener, (registry, own.registry), healthy=lambda: figures.manager_answers
+    )
+    await server.start()
+    say(f"Metrics: http://{server.address}/metrics")
+    try:
+        yield
+    finally:
+        await server.close()
+
+
+@contextlib.contextmanager
+def progress_shown(
+    figures: RunFigures, stopper: Stopper, say: Say, *, live: bool
+) -> Iterator[Callable[[], Awaitable[None]]]:
+    """A function that shows progress until it is cancelled: as lines, or on a live screen."""
+    if not live:
+        yield lambda: _lines(figures, say)
+        return
+    # Drawing needs a library that takes time and memory to load: only who looks pays for it.
+    screen = importlib.import_module("hlsswarm.report.live").LiveScreen(on_quit=stopper.ask)
+    screen.open()
+    loop = asyncio.get_running_loop()
+    if screen.reads_keys:
+        loop.add_reader(sys.stdin.fileno(), screen.keys)
+
+    async def redraw() -> None:
+        while True:
+            screen.show(figures.live())
+            await asyncio.sleep(1.0)
+
+    try:
+        yield redraw
+    finally:
+        if screen.reads_keys:
+            loop.remove_reader(sys.stdin.fileno())
+        screen.close()
+
+
+async def _lines(figures: RunFigures, say: Say) -> None:
+    while True:
+        await asyncio.sleep(figures.plan.summary_interval_seconds)
+        say(progress_text(figures.progress()))
