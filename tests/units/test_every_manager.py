@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from hlsswarm.units.embedded import SYSTEMD_ENVIRONMENT
-from tests.lab.system_machine import REPOSITORY, SystemMachine
+from tests.lab.machine_groups import REPOSITORY
+from tests.lab.system_machine import SystemMachine
 from tests.lab.systemd_versions import later_systemd
 from tests.units import test_manager as units_tests
 
