@@ -73,6 +73,18 @@ def parse_ffmpeg_version(output: str) -> FFmpegVersion | None:
     return FFmpegVersion(match[1], (int(release[1]), int(release[2])) if release else None)
 
 
+def parse_protocols(output: str) -> frozenset[str]:
+    """The protocols that `ffmpeg -protocols` lists for inputs."""
+    inputs = output.partition("Input:")[2].partition("Output:")[0]
+    return frozenset(inputs.split())
+
+
+def parse_demuxers(output: str) -> frozenset[str]:
+    """The names that `ffmpeg -demuxers` lists, aliases apart: ` D  hls   Apple HTTP Live …`."""
+    rows = re.findall(r"^ D[ .d]{1,2} +([a-z0-9_,]+)(?: |$)", output, re.MULTILINE)
+    return frozenset(name for row in rows for name in row.split(","))
+
+
 @dataclass(frozen=True)
 class ClientOptions:
     """What a client is asked to do, in the words of the command line."""
