@@ -31,14 +31,13 @@ class Client:
     last_end: str = ""
     """How the process ended last, in words."""
 
-    def state(self, now: float, stall_after: float) -> ClientState:
+    def state(self, now: float) -> ClientState:
         """What the client does now."""
         return client_state(
             self.phase,
-            connected_at=self.telemetry.connected_at,
-            last_segment_at=self.telemetry.last_segment_at,
-            now=now,
-            stall_after=stall_after,
+            waited_seconds=self.seconds_without_segment(now),
+            streams=self.telemetry.first_segment_at is not None,
+            stalled=self.telemetry.stalled_for(now) > 0,
         )
 
     def is_stable(self, now: float) -> bool:
@@ -46,7 +45,7 @@ class Client:
         first = self.telemetry.first_segment_at
         return first is not None and now - first >= STABLE_AFTER_SECONDS
 
-    def seconds_without_segment(self, now: float) -> float | None:
+    def seconds_without_segment(self, now: float) -> float:
         """Time since the last segment (or since the start) of the present process."""
         since = self.telemetry.last_segment_at or self.telemetry.connected_at
-        return None if since is None else now - since
+        return 0.0 if since is None else now - since

@@ -49,7 +49,7 @@ class RunFigures:
         swarm, totals = self._swarm, self._swarm.totals
         record = swarm.record
         now = asyncio.get_running_loop().time()
-        states = count_states(swarm.clients, now, record.stall_after)
+        states = count_states(swarm.clients, now)
         kinds = totals.kinds
         return SwarmFigures(
             target=swarm.plan.clients,
@@ -78,16 +78,16 @@ class RunFigures:
         self._last_line = (now, segments, received)
         seconds = max(now - then, 1e-3)
         buffering = [
-            (client.number, client.seconds_without_segment(now) or 0.0, client.telemetry.last_error)
+            (client.number, client.seconds_without_segment(now), client.telemetry.last_error)
             for client in swarm.clients
-            if client.state(now, record.stall_after) is ClientState.BUFFERING
+            if client.state(now) is ClientState.BUFFERING
         ]
         errors = tuple(record.recent_errors)
         record.recent_errors.clear()
         return Progress(
             elapsed_seconds=now - self._began,
             target=swarm.plan.clients,
-            states=count_states(swarm.clients, now, record.stall_after),
+            states=count_states(swarm.clients, now),
             restarts=record.restarts,
             segments=segments,
             segments_per_second=(segments - segments_then) / seconds,
@@ -121,7 +121,7 @@ class RunFigures:
             duration_seconds=swarm.plan.duration_seconds,
             target=swarm.plan.clients,
             started=record.started,
-            states=count_states(swarm.clients, now, record.stall_after),
+            states=count_states(swarm.clients, now),
             restarts=record.restarts,
             rates=self._history.rates(),
             totals={kind: measure.requests for kind, measure in totals.kinds.items()},

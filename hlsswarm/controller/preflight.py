@@ -38,7 +38,14 @@ class Stream:
     variants: int = 0
     """Variant Streams of a Multivariant Playlist; 0 where the URL is a Media Playlist."""
     target_duration_seconds: float = DEFAULT_TARGET_DURATION_SECONDS
+    segment_seconds: float = DEFAULT_TARGET_DURATION_SECONDS
+    """Media in a segment, on average over those that are listed."""
     looked_at: bool = False
+
+    @property
+    def playlists(self) -> int:
+        """Media Playlists that a client which plays everything plays at the same time."""
+        return max(1, self.variants)
 
 
 def look_at(url: str, *, timeout_seconds: float, user_agent: str) -> Stream:
@@ -53,10 +60,12 @@ def look_at(url: str, *, timeout_seconds: float, user_agent: str) -> Stream:
     if not playlist.segments:
         raise PreflightError(f"The playlist at {url} has no segments (yet).", hint=_HINT)
     target = playlist.target_duration
+    lengths = [segment.duration or 0.0 for segment in playlist.segments]
     return Stream(
         is_live=not playlist.is_endlist,
         variants=variants,
         target_duration_seconds=float(target or DEFAULT_TARGET_DURATION_SECONDS),
+        segment_seconds=sum(lengths) / len(lengths) or DEFAULT_TARGET_DURATION_SECONDS,
         looked_at=True,
     )
 

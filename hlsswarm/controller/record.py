@@ -19,7 +19,6 @@ RECENT_ERRORS = 5
 class RunRecord:
     """Everything that is counted over a run besides telemetry's totals."""
 
-    stall_after: float
     started: int = 0
     active: int = 0
     """Processes that run now."""
@@ -71,7 +70,7 @@ class RunRecord:
         self._sampled_at = now
         counts: Counter[ClientState] = Counter()
         for client in clients:
-            state = client.state(now, self.stall_after)
+            state = client.state(now)
             counts[state] += 1
             if state is ClientState.STREAMING:
                 self.streaming_seconds += seconds
@@ -83,13 +82,11 @@ class RunRecord:
         return counts
 
 
-def count_states(
-    clients: Iterable[Client], now: float, stall_after: float
-) -> dict[ClientState, int]:
+def count_states(clients: Iterable[Client], now: float) -> dict[ClientState, int]:
     """Clients by state, every state named."""
     counts = dict.fromkeys(ClientState, 0)
     for client in clients:
-        counts[client.state(now, stall_after)] += 1
+        counts[client.state(now)] += 1
     return counts
 
 

@@ -53,7 +53,7 @@ class Recorder:
         """Keep what has happened since the last row."""
         now = asyncio.get_running_loop().time()
         swarm = self._swarm
-        states = count_states(swarm.clients, now, swarm.record.stall_after)
+        states = count_states(swarm.clients, now)
         row = self._rows.row(
             seconds=now - self._began,
             unix_time=time.time(),

@@ -23,7 +23,7 @@ from hlsswarm.core import names
 from hlsswarm.core.commands import client_command
 from hlsswarm.core.plan import Plan
 from hlsswarm.core.ramp import Start
-from hlsswarm.core.states import Phase, stall_after_seconds
+from hlsswarm.core.states import Phase
 from hlsswarm.core.unit_specs import Abilities, RestartPolicy, UnitSpec, client_spec, slice_spec
 from hlsswarm.errors import UnitError
 from hlsswarm.telemetry.client import ClientTelemetry, TelemetryTotals
@@ -59,10 +59,10 @@ class Swarm:
         self._program = program
         self._abilities = abilities
         self.totals = TelemetryTotals(
-            media_seconds=stream.target_duration_seconds,
+            media_seconds=stream.segment_seconds / max(1, stream.playlists),
             timed=plan.client.measure == "exact",
         )
-        self.record = RunRecord(stall_after_seconds(stream.target_duration_seconds))
+        self.record = RunRecord()
         self.clients = [
             Client(number, names.client_unit(run, number), ClientTelemetry(self.totals))
             for number in range(1, plan.clients + 1)
@@ -204,6 +204,7 @@ class Swarm:
 
     async def stop(self) -> None:
         """Stop the run's slice, and wait until systemd says that all is gone."""
+        self.totals.ended = True
         await self.restarts.stop()
         left = await self.manager.stop_run(self.run, timeout_seconds=_GONE_TIMEOUT_SECONDS)
         if left:

@@ -19,7 +19,7 @@ class ClientState(enum.StrEnum):
     STREAMING = "streaming"
     """Media Segments arrive."""
     BUFFERING = "buffering"
-    """It runs, but no Media Segment has come for longer than the stream allows."""
+    """It runs, but the picture would stand still: what had arrived is played."""
     BACKOFF = "backoff"
     """Its process ended, and systemd waits before it starts another."""
     IDLE = "idle"
@@ -41,31 +41,18 @@ START_GRACE_SECONDS = 10.0
 """A client without its first segment for longer than this is buffering, not starting."""
 
 
-def stall_after_seconds(target_duration_seconds: float) -> float:
-    """Longest time without a segment that is still normal.
-
-    A live Media Segment comes each Target Duration (RFC 8216bis, 6.2.2: a playlist is renewed
-    within 1.5 of them); two of them and a second are no accident of timing any more.
-    """
-    return max(2 * target_duration_seconds + 1, 4.0)
-
-
 def client_state(
-    phase: Phase,
-    *,
-    connected_at: float | None,
-    last_segment_at: float | None,
-    now: float,
-    stall_after: float,
+    phase: Phase, *, waited_seconds: float, streams: bool, stalled: bool
 ) -> ClientState:
-    """The state of a client; times are seconds of one monotonic clock."""
+    """The state of a client.
+
+    `waited_seconds` since its process began, `streams` when that has received a segment,
+    `stalled` when its virtual player's buffer is empty (core.playhead).
+    """
     if phase is Phase.BACKOFF:
         return ClientState.BACKOFF
     if phase is not Phase.RUNNING:
         return ClientState.IDLE
-    if last_segment_at is not None:
-        stalled = now - last_segment_at > stall_after
+    if streams:
         return ClientState.BUFFERING if stalled else ClientState.STREAMING
-    if connected_at is not None and now - connected_at > START_GRACE_SECONDS:
-        return ClientState.BUFFERING
-    return ClientState.STARTING
+    return ClientState.BUFFERING if waited_seconds > START_GRACE_SECONDS else ClientState.STARTING

@@ -25,6 +25,8 @@ class TelemetryTotals:
     """Media in one segment of this stream, for the virtual player."""
     timed: bool = True
     """Whether the end of each request is seen (exact measuring)."""
+    ended: bool = False
+    """Whether the run is over: what a client still begins while it is stopped never gets out."""
     measured: Measurements = field(default_factory=Measurements)
     window: LogHistogram = field(default_factory=LogHistogram)
     """Segment download times since somebody took it away last (take_window)."""
@@ -101,6 +103,10 @@ class ClientTelemetry:
         self.first_segment_at = None
         self.last_segment_at = None
 
+    def stalled_for(self, now: float) -> float:
+        """Seconds that the picture of the present session has been standing still."""
+        return self.playhead.stalled_for(now) if self.playhead else 0.0
+
     def _stalls(self) -> tuple[int, float]:
         return (self.playhead.stalls, self.playhead.stalled_seconds) if self.playhead else (0, 0.0)
 
@@ -115,7 +121,8 @@ class ClientTelemetry:
 
     def request_started(self, kind: RequestKind, now: float) -> None:
         """ffmpeg asked for something."""
-        self.totals.kinds[kind].requests += 1
+        if not self.totals.ended:
+            self.totals.kinds[kind].requests += 1
 
     def request_finished(
         self, kind: RequestKind, started: float, now: float, size_bytes: int | None

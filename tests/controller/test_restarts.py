@@ -224,4 +224,4 @@ def both(stage: Stage) -> tuple[client_module.Client, ...]:
 
 def state(stage: Stage, number: int) -> ClientState:
     now = asyncio.get_running_loop().time()
-    return stage.client(number).state(now, stage.swarm.record.stall_after)
+    return stage.client(number).state(now)
