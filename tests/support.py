@@ -25,14 +25,16 @@ import hlsswarm
 from hlsswarm.core.summary import (
     Clients,
     Controller,
+    ErrorClass,
     FFmpeg,
     PerClient,
-    Playlists,
     Ramp,
+    Requests,
     Resources,
-    Segments,
+    Sessions,
     Summary,
     Systemd,
+    Times,
 )
 from hlsswarm.units import cgroups, embedded
 
@@ -435,6 +437,11 @@ def bad_server() -> Iterator[BadServer]:
             thread.join()
 
 
+def _times(count: int, p50: float) -> Times:
+    """Times in which no two figures are the same."""
+    return Times(count, 1.5 * p50, p50, 4 * p50, 8 * p50, 16 * p50)
+
+
 def a_summary(**changes: Any) -> Summary:
     """A summary with a figure in every field, each one another."""
     summary = Summary(
@@ -455,9 +462,20 @@ def a_summary(**changes: Any) -> Summary:
             restarts=7,
             exits={"SIGKILL": 1, "145": 5, "0": 2},
         ),
-        playlists=Playlists(requests=6001, failed=3, bytes=2_999_000),
-        segments=Segments(requests=5999, failed=4, bytes=3_123_456_789),
+        sessions=Sessions(
+            started=206,
+            failed=7,
+            startup_seconds=_times(206, 0.081),
+            stalls=9,
+            stalled_seconds=31.5,
+            watched_seconds=11_222.25,
+        ),
+        segments=Requests(5999, 4, 3_123_456_789, _times(5995, 0.0123)),
+        playlists=Requests(6001, 3, 2_999_000, _times(5998, 0.0004)),
+        init=Requests(11, 0, 8_888, _times(11, 0.0007)),
+        keys=Requests(0, 0, 0, _times(0, 0.0)),
         http_errors={503: 2, 404: 5},
+        errors={"http_404": ErrorClass(5, "HTTP error 404 Not Found")},
         ramp=Ramp(planned_seconds=9.95, actual_seconds=10.125, lateness_p99_seconds=0.0421),
         resources=Resources(
             cpu_seconds=20.5,
@@ -473,10 +491,25 @@ def a_summary(**changes: Any) -> Summary:
             telemetry_dropped_bytes=0,
             telemetry_unattributed=0,
         ),
+        thresholds=(
+            {
+                "threshold": "segment_seconds: p(95)<0.5",
+                "value": 0.0492,
+                "passed": True,
+                "had_data": True,
+            },
+            {
+                "threshold": "http_errors: count==0",
+                "value": 7.0,
+                "passed": False,
+                "had_data": True,
+            },
+        ),
         verdict="healthy",
         reasons=(
             "198 of 199 clients streamed, 99.1% of their time.",
             "Clients had to be restarted 7 times.",
         ),
+        notes=("Stalls are inferred.",),
     )
     return dataclasses.replace(summary, **changes)
