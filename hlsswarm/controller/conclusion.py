@@ -86,6 +86,10 @@ class Conclusion:
             recognised_lines=totals.recognised_lines,
             dropped_bytes=totals.dropped_bytes,
             own_failures=record.own_failures,
+            saturated_seconds=record.saturation.seconds,
+            saturated_from_clients=record.saturation.clients,
+            saturated_by=record.saturation.problem,
+            run_seconds=self._length_seconds(),
             interrupted=ending.interrupted,
             broken=ending.broken,
         )
@@ -107,12 +111,11 @@ class Conclusion:
             reasons = (f"Ended early by the threshold {ending.aborted_by!r}.", *reasons)
         timed = totals.timed
         kinds = {kind: model.Requests.of(m, timed=timed) for kind, m in totals.kinds.items()}
-        first = swarm.record.first_start_at or self._began
         return model.Summary(
             run=swarm.run,
             url=plan.client.url,
             started_at=self.started_at,
-            duration_seconds=(self._ended or self._began) - first,
+            duration_seconds=self._length_seconds(),
             interrupted=ending.interrupted,
             systemd=model.Systemd(
                 swarm.manager.kind, self._run.systemd_version, self._run.abilities.lacks()
@@ -135,6 +138,11 @@ class Conclusion:
             reasons=reasons,
             notes=(_INFERRED,) if timed else (_LIGHT, _INFERRED),
         )
+
+    def _length_seconds(self) -> float:
+        """From the first start to the stop, or until now."""
+        end = self._ended or asyncio.get_running_loop().time()
+        return end - (self._swarm.record.first_start_at or self._began)
 
     def _planned_seconds(self) -> float:
         schedule = self._swarm.plan.schedule()

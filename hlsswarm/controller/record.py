@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from hlsswarm.controller.client import Client
+from hlsswarm.core.saturation import Saturation
 from hlsswarm.core.states import ClientState, Phase
 
 RECENT_ERRORS = 5
@@ -31,6 +32,7 @@ class RunRecord:
     last_start_at: float | None = None
     streaming_seconds: float = 0.0
     lost_seconds: float = 0.0
+    saturation: Saturation = field(default_factory=Saturation)
     recent_errors: deque[str] = field(default_factory=lambda: deque(maxlen=RECENT_ERRORS))
     _sampled_at: float | None = None
 

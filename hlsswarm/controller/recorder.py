@@ -7,6 +7,7 @@ import time
 from collections import Counter
 
 from hlsswarm.controller.conclusion import Conclusion, own_cpu_seconds
+from hlsswarm.controller.pressure import PressureGauge
 from hlsswarm.controller.record import count_states
 from hlsswarm.controller.rows import RowMaker
 from hlsswarm.controller.swarm import Swarm
@@ -33,6 +34,7 @@ class Recorder:
         self._rows = RowMaker(swarm.totals, swarm.record)
         self._watches = any(one.abort_on_fail for one in swarm.plan.thresholds)
         self._began = asyncio.get_running_loop().time()
+        self._gauge = PressureGauge()
         self.aborted_by: str | None = None
 
     async def follow(self) -> None:
@@ -61,5 +63,9 @@ class Recorder:
             cpu_seconds=own_cpu_seconds(),
             origin=self._origin,
         )
+        pressure = self._gauge.read(
+            own_cpu_share=row.generator_cpu_share, dropped_bytes=row.dropped_bytes
+        )
+        swarm.record.saturation.add(pressure, swarm.record.active)
         if self._writer is not None:
             self._writer.row(row)

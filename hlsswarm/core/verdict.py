@@ -53,6 +53,11 @@ class Evidence:
     dropped_bytes: int
     own_failures: int
     """Processes that systemd could not even run."""
+    saturated_seconds: int = 0
+    """Seconds in which this machine was the bottleneck (core.saturation)."""
+    saturated_from_clients: int | None = None
+    saturated_by: str = ""
+    run_seconds: float = 0.0
     interrupted: bool = False
     broken: str | None = None
     """Why the controller itself could not go on."""
@@ -67,7 +72,17 @@ def judge(evidence: Evidence) -> tuple[Verdict, tuple[str, ...]]:
         if evidence.interrupted and evidence.restarts == 0:
             return Verdict.VOID, ("The run was stopped before any client had streamed.",)
         return Verdict.FAILING, ("No client ever received a segment.",)
-    return _origin(evidence)
+    verdict, reasons = _origin(evidence)
+    if evidence.saturated_from_clients is None:
+        return verdict, reasons
+    saturated = (
+        f"This machine was saturated from {evidence.saturated_from_clients} clients on, for "
+        f"{evidence.saturated_seconds} s: {evidence.saturated_by}."
+    )
+    if verdict is not Verdict.HEALTHY and evidence.saturated_seconds > evidence.run_seconds / 2:
+        # What the clients lacked may have been ours to give.
+        return Verdict.VOID, (saturated, *reasons)
+    return verdict, (*reasons, saturated)
 
 
 def streaming_share(evidence: Evidence) -> float | None:
