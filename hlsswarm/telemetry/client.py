@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from hlsswarm.core.error_classes import Failures
 from hlsswarm.core.histogram import LogHistogram
 from hlsswarm.core.measurements import Measurements, RequestMeasure
 from hlsswarm.core.playhead import Playhead
@@ -82,12 +83,14 @@ class ClientTelemetry:
     playhead: Playhead | None = None
     """The virtual player of the present process."""
     last_error: str = ""
+    _failures: Failures = field(default_factory=Failures)
 
     def process_started(self, now: float) -> None:
         """A process of this client has connected: a session begins."""
         self.processes += 1
         self.connected_at = now
         self.playhead = Playhead(now)
+        self._failures = Failures()
         self.totals.measured.sessions.started += 1
 
     def process_ended(self, now: float) -> None:
@@ -174,5 +177,9 @@ class ClientTelemetry:
             self.totals.measured.sessions.startup.add(startup or 0.0)
 
     def error_line(self, level: str, text: str) -> None:
-        """ffmpeg complained."""
+        """ffmpeg complained: count the failure once, and keep the first example of each class."""
         self.last_error = text
+        found = self._failures.line(text, level=level)
+        if found is not None and not self.totals.ended:
+            self.totals.measured.errors[found] += 1
+            self.totals.measured.error_examples.setdefault(found, text)
