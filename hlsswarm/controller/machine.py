@@ -218,11 +218,14 @@ def _memory_free(directory: Path) -> float:
     if math.isinf(free):
         return free
     # Page cache that nobody needs is given back before anybody is killed.
-    for line in (_text(directory / "memory.stat") or "").splitlines():
-        name, _, value = line.partition(" ")
-        if name in {"total_inactive_file", "inactive_file"} and value.isdecimal():
-            return free + int(value)
-    return free
+    stat = dict(
+        line.split(" ", 1)
+        for line in (_text(directory / "memory.stat") or "").splitlines()
+        if " " in line
+    )
+    # v1 tells those of the cgroups below apart, v2 has them in the one figure.
+    cache = stat.get("total_inactive_file", stat.get("inactive_file", ""))
+    return free + int(cache) if cache.isdecimal() else free
 
 
 def _free(limit_file: Path, used_file: Path) -> float:

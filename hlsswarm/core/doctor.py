@@ -253,7 +253,7 @@ def _memory(machine: Machine, needs: Needs) -> Check:
     known = [
         figure
         for figure in (machine.memory_available_bytes, machine.memory_limit_bytes)
-        if figure is not None
+        if figure is not None and math.isfinite(figure)
     ]
     what = (
         f"{needs.clients} clients of {format_size(MEMORY_PER_CLIENT_BYTES)} each "

@@ -96,11 +96,16 @@ def variants_of(text: str, url: str) -> tuple[Variant, ...]:
     """
     if not text.lstrip("\ufeff").startswith("#EXTM3U"):
         raise ValueError("it does not begin with #EXTM3U")
-    parsed = parser.parse(_without_variables(text.lstrip("\ufeff"), url))
-    media = [entry for entry in parsed["media"] if entry.get("type") == "AUDIO"]
-    return tuple(
-        _variant(number, entry, media, url) for number, entry in enumerate(parsed["playlists"], 1)
-    )
+    try:
+        parsed = parser.parse(_without_variables(text.lstrip("\ufeff"), url))
+        media = [entry for entry in parsed["media"] if entry.get("type") == "AUDIO"]
+        return tuple(
+            _variant(number, entry, media, url)
+            for number, entry in enumerate(parsed["playlists"], 1)
+        )
+    except (KeyError, IndexError, AttributeError, TypeError) as error:
+        # Whatever the library's reading of a broken line comes to.
+        raise ValueError(f"{type(error).__name__} {error}") from None
 
 
 def _variant(
