@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterator
 
 from hlsswarm.cli.arguments import check_manager
+from hlsswarm.cli.origin_arguments import DEMO_DEFAULTS
 from hlsswarm.cli.output import say, say_on
 from hlsswarm.controller.run import run as run_plan
 from hlsswarm.controller.runs import RunStatus
@@ -18,6 +19,7 @@ from hlsswarm.metrics.server import bind
 from hlsswarm.origin import control
 from hlsswarm.origin.control import OriginOptions
 from hlsswarm.report.files import check_directory, check_writable
+from hlsswarm.report.run_directory import check_no_run, remove_run
 
 
 def _options(arguments: argparse.Namespace) -> OriginOptions:
@@ -89,10 +91,13 @@ def demo(arguments: argparse.Namespace) -> ExitStatus:
         json_file=arguments.json,
         out_directory=arguments.out,
     )
-    _check(plan)
+    again = plan.out_directory == DEMO_DEFAULTS["out"]
+    _check(plan, again=again)
     say(f"[1/3] Starting the test origin on port {options.port} (ffmpeg encoder, nginx) …")
     url = control.start(options)
     try:
+        if again:
+            remove_run(DEMO_DEFAULTS["out"])
         say_on(f"      It plays: {url}")
         say_on(f"[2/3] Running {plan.clients} clients …")
         status = run_plan(plan, say_on)
@@ -104,14 +109,19 @@ def demo(arguments: argparse.Namespace) -> ExitStatus:
     return status
 
 
-def _check(plan: Plan) -> None:
-    """Raise PreflightError for what the run will not get, before the origin is started for it."""
+def _check(plan: Plan, *, again: bool) -> None:
+    """Raise PreflightError for what the run will not get, before the origin is started for it.
+
+    `again`: what the demo before this one has left in its own directory may be replaced.
+    """
     if plan.metrics is not None:
         bind(plan.metrics).close()
     if plan.json_file is not None:
         check_writable(plan.json_file)
     if plan.out_directory is not None:
         check_directory(plan.out_directory)
+        if not again:
+            check_no_run(plan.out_directory)
 
 
 @contextlib.contextmanager

@@ -14,15 +14,17 @@ from hlsswarm.controller.swarm import Swarm
 from hlsswarm.core import names
 from hlsswarm.core.plan import Plan
 from hlsswarm.core.unit_specs import Abilities
-from hlsswarm.errors import PreflightError
+from hlsswarm.errors import HlsSwarmError, PreflightError
 from hlsswarm.metrics.own import OwnMetrics
 from hlsswarm.telemetry.ffmpeg_program import FFmpegProgram
 from hlsswarm.units.abilities import probe
 from hlsswarm.units.connect import connect, release
+from hlsswarm.units.manager import SystemdManager
 from hlsswarm.units.runtime_directory import fresh_run_directory, locked, remove_run_directory
 
 _FILES_PER_CLIENT = 1
 _FILES_SPARE = 100
+_END_TIMEOUT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -81,5 +83,12 @@ async def opened(plan: Plan, program: FFmpegProgram, stream: Stream) -> AsyncIte
                 on_lateness=own.start_lateness,
             )
             stack.callback(swarm.close)
+            stack.push_async_callback(_end, manager, run_id)
             await swarm.open()
         yield OpenRun(swarm, program, stream, abilities, manager.version(), own)
+
+
+async def _end(manager: SystemdManager, run_id: str) -> None:
+    """Stop what is left of a run; after one that was stopped in order there is nothing."""
+    with contextlib.suppress(HlsSwarmError):
+        await manager.stop_run(run_id, timeout_seconds=_END_TIMEOUT_SECONDS)

@@ -23,7 +23,7 @@ from hlsswarm.errors import ExitStatus, HlsSwarmError
 from hlsswarm.metrics.origin_watch import OriginWatch
 from hlsswarm.metrics.server import bind
 from hlsswarm.report.files import check_directory, check_writable, write_atomically
-from hlsswarm.report.run_directory import RunDirectoryWriter
+from hlsswarm.report.run_directory import RunDirectoryWriter, check_no_run
 from hlsswarm.report.terminal import summary_text
 from hlsswarm.telemetry.ffmpeg_program import FFmpegProgram, find_ffmpeg
 from hlsswarm.units.bus import BusLostError
@@ -46,6 +46,7 @@ def run(plan: Plan, say: Say, *, live: bool = False) -> ExitStatus:
         check_writable(plan.json_file)
     if plan.out_directory is not None:
         check_directory(plan.out_directory)
+        check_no_run(plan.out_directory)
     stream = Stream()
     if not plan.skip_preflight:
         client = plan.client

@@ -50,6 +50,18 @@ VERDICT_SCHEMA = "hlsswarm.verdict/1"
 _FILES = (PLAN_FILE, TIMESERIES_FILE, MEASUREMENTS_FILE, VERDICT_FILE, SUMMARY_FILE)
 
 
+def check_no_run(path: Path) -> None:
+    """Raise PreflightError where an earlier run is kept."""
+    if any((path / name).exists() for name in _FILES):
+        raise PreflightError(f"{path} holds a run already.", hint="Give --out another directory.")
+
+
+def remove_run(path: Path) -> None:
+    """Remove the files of an earlier run, and nothing else. Raises OSError."""
+    for name in _FILES:
+        (path / name).unlink(missing_ok=True)
+
+
 class RunDirectoryWriter:
     """Keeps one run. After the opening nothing raises: `trouble` says what could not be kept."""
 
@@ -63,10 +75,7 @@ class RunDirectoryWriter:
         self._first_trouble = ""
         try:
             path.mkdir(parents=True, exist_ok=True)
-            if any((path / name).exists() for name in _FILES):
-                raise PreflightError(
-                    f"{path} holds a run already.", hint="Give --out another directory."
-                )
+            check_no_run(path)
             write_atomically(path / PLAN_FILE, tomli_w.dumps(plan_document(plan)))
             # Unbuffered: what a full disk has refused must not come again with the next line.
             self._file = FileIO(str(path / TIMESERIES_FILE), "x")

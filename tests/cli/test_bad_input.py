@@ -301,6 +301,21 @@ CASES = (
         "{root}/text",
         LIVE,
     ),
+    run(
+        "report on an earlier run",
+        "{root}/old holds a run already.",
+        "Give --out another directory.",
+        "--out",
+        "{root}/old",
+        LIVE,
+    ),
+    Case(
+        "report of a demo on an earlier run",
+        ("demo", "--port", "{closed}", "--metrics", "off", "--out", "{root}/old"),
+        PREFLIGHT,
+        "{root}/old holds a run already.",
+        "Give --out another directory.",
+    ),
     # --- the origin ---
     Case(
         "no nginx",
@@ -419,6 +434,8 @@ class Surroundings:
         """Run a case; how it ended, what it had to say, and what it left."""
         with place() as here:
             (here.root / "bin").mkdir()
+            (here.root / "old").mkdir()
+            (here.root / "old/summary.json").write_text("old\n")
             text = here.root / "text"
             text.write_text("no program\n")
             text.chmod(0o755)
