@@ -81,9 +81,10 @@ def locked() -> Iterator[Path]:
 
 
 def _remove_half_made(parent: Path) -> None:
-    """Remove run directories without the marker; under the lock nobody is just making one."""
+    """Remove run directories whose marker was not written; under the lock nobody is at it."""
     for path in parent.iterdir():
-        if path.name != EMBEDDED_DIRECTORY and not (path / _KIND_FILE).exists():
+        marker = path / _KIND_FILE
+        if path.name != EMBEDDED_DIRECTORY and not (marker.exists() and marker.stat().st_size):
             _remove(path)
 
 

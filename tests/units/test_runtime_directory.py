@@ -103,10 +103,13 @@ def _has_said(holder: subprocess.Popen[bytes]) -> bool:
     return bool(select.select([holder.stdout], [], [], 0.05)[0])
 
 
-def test_what_a_killed_command_left_half_made_goes_with_the_next_lock(place: Path) -> None:
+@pytest.mark.parametrize("name", ["telemetry.sock", "manager"])
+def test_what_a_killed_command_left_half_made_goes_with_the_next_lock(
+    place: Path, name: str
+) -> None:
     place.mkdir()
     (place / "half").mkdir()
-    (place / "half/telemetry.sock").touch()
+    (place / "half" / name).touch()
     with locked() as directory:
         assert list(directory.iterdir()) == []
         whole = fresh_run_directory(directory, "whole", kind="system")
