@@ -14,46 +14,39 @@ import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from hlsswarm.core.headers import Header, redact
 from hlsswarm.core.plan import Plan
+from hlsswarm.core.thresholds import Threshold
 
 PLAN_SCHEMA = "hlsswarm.plan/1"
-HIDDEN = "(hidden)"
 _T = TypeVar("_T")
 
 
 def plan_document(plan: Plan) -> dict[str, Any]:
-    """A plan as TOML can have it. Values of request headers are secrets, and are left out."""
+    """A plan as TOML can have it, without the secrets in headers and URLs."""
     document: dict[str, Any] = _plain(plan)
     return {"schema": PLAN_SCHEMA, **document}
 
 
-def _plain(value: Any, *, secret: bool = False) -> Any:
+def _plain(value: Any) -> Any:
     """Tables, lists, numbers and text; None, which TOML does not know, falls out of tables."""
+    if isinstance(value, Header):
+        return value.shown
+    if isinstance(value, Threshold):
+        return str(value)
     if dataclasses.is_dataclass(value):
         value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {
-            str(key): _plain(item, secret=secret or "header" in str(key))
-            for key, item in value.items()
-            if item is not None
-        }
+        return {str(key): _plain(item) for key, item in value.items() if item is not None}
     if isinstance(value, (list, tuple, set, frozenset)):
-        if secret and len(value) == 2 and all(isinstance(item, str) for item in value):
-            return [*list(value)[:1], HIDDEN]
-        return [_plain(item, secret=secret) for item in value if item is not None]
-    return _hidden(str(value)) if secret else _scalar(value)
+        return [_plain(item) for item in value if item is not None]
+    return _scalar(value)
 
 
 def _scalar(value: Any) -> bool | int | float | str:
     if isinstance(value, enum.Enum):
         value = value.value
-    return value if isinstance(value, (bool, int, float)) else str(value)
-
-
-def _hidden(text: str) -> str:
-    """`Name: value` without the value; anything else not at all."""
-    name, colon, _ = text.partition(":")
-    return f"{name}: {HIDDEN}" if colon else HIDDEN
+    return value if isinstance(value, (bool, int, float)) else redact(str(value))
 
 
 def made_of(kind: type[_T], document: Mapping[str, Any]) -> _T:

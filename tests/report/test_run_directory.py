@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import enum
 import json
 import os
 import subprocess
@@ -15,11 +14,13 @@ from pathlib import Path
 import pytest
 
 from hlsswarm.core.commands import ClientOptions
+from hlsswarm.core.headers import Header
 from hlsswarm.core.plan import Plan
 from hlsswarm.core.summary import Summary
+from hlsswarm.core.thresholds import parse
 from hlsswarm.core.verdict import Evidence
 from hlsswarm.errors import ExitStatus, PreflightError, UsageError
-from hlsswarm.report.documents import _plain, made_of, plan_document
+from hlsswarm.report.documents import made_of, plan_document
 from hlsswarm.report.run_directory import RunDirectoryWriter, read
 from tests.report.runs import STARTED_AT, URL, made_run, recorded, write
 from tests.support import REPOSITORY, a_summary
@@ -215,26 +216,24 @@ def test_every_plan_is_toml_without_secrets() -> None:
     document = plan_document(PLAN)
     assert "run_id" not in document
     assert document["metrics"] == {"host": "127.0.0.1", "port": 9090}
+    assert document["client"]["headers_in_command_line"] is False
+    text = "http_errors: count==0 abort_on_fail grace=10s"
+    watched = dataclasses.replace(PLAN, thresholds=(parse(text),))
+    assert plan_document(watched)["thresholds"] == [text]
 
-    class Word(enum.StrEnum):
-        ONE = "one"
-
-    @dataclasses.dataclass
-    class Client:
-        headers: tuple[object, ...]
-        path: Path
-        word: Word
-        none: None = None
-
-    secret = Client(("X-Token: abc", ("Cookie", "abc"), "abc"), Path("/x"), Word.ONE)
-    assert _plain({"c": secret, "header_map": {"A": "abc"}}) == {
-        "c": {
-            "headers": ["X-Token: (hidden)", ["Cookie", "(hidden)"], "(hidden)"],
-            "path": "/x",
-            "word": "one",
-        },
-        "header_map": {"A": "(hidden)"},
-    }
+    secret = ClientOptions(
+        f"{URL}?token=hush&quality=7",
+        headers=(
+            Header("X-Plain", "1"),
+            Header("Authorization", "Bearer a:hush"),
+            Header("X-Mine", "hush", secret=True),
+        ),
+        headers_in_command_line=True,
+    )
+    hidden = plan_document(Plan(client=secret))
+    assert "hush" not in str(hidden)
+    assert hidden["client"]["url"] == f"{URL}?token=***&quality=7"
+    assert hidden["client"]["headers"] == ["X-Plain: 1", "Authorization: ***", "X-Mine: ***"]
 
 
 def test_a_summary_can_be_made_of_its_document() -> None:
