@@ -132,6 +132,14 @@ class ClientOptions:
         return tuple(map(self._located, variant.urls if variant else (self.url,)))
 
     @property
+    def interleaves(self) -> bool:
+        """Whether ffmpeg fetches by several demuxers at once, each a thread that logs by itself.
+
+        Which end belongs to which request cannot be told then: measuring has to be `light`.
+        """
+        return len(self.media_urls) > 1
+
+    @property
     def looked_at_url(self) -> str | None:
         """The Multivariant Playlist, where each client fetches it without playing all of it.
 
@@ -224,6 +232,11 @@ def notes(version: FFmpegVersion, options: ClientOptions) -> tuple[str, ...]:
     if burst and not version.has_initial_burst:
         result.append(
             f"ffmpeg {version.text} has no burst at the start: three segments come at once."
+        )
+    if options.interleaves and options.measure == "exact":
+        result.append(
+            "Video and audio are fetched side by side: measured light, as ends of requests cannot "
+            "be told apart."
         )
     if options.needs_scripts and options.selection is not None and options.selection.variant:
         result.append(

@@ -127,9 +127,12 @@ def test_resolution() -> None:
 
 def test_notes() -> None:
     assert OLD is not None and NEW is not None
-    assert notes(NEW, CHOSEN) == ()
+    assert CHOSEN.interleaves and not PLAIN.interleaves
+    light = dataclasses.replace(CHOSEN, measure="light")
+    assert (notes(NEW, PLAIN), notes(NEW, light)) == ((), ())
+    assert "measured light" in notes(NEW, CHOSEN)[0]
     burst = dataclasses.replace(
-        CHOSEN, pace="realtime", initial_burst_seconds=1.0, headers=(SECRET,)
+        light, pace="realtime", initial_burst_seconds=1.0, headers=(SECRET,)
     )
     assert len(notes(OLD, burst)) == 3
     assert notes(NEW, burst) == (
