@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import os
 import re
 import textwrap
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ from typing import Any, NoReturn
 from hlsswarm import __version__
 from hlsswarm.core.backoff import Backoff
 from hlsswarm.core.commands import ClientOptions
+from hlsswarm.core.headers import ENVIRONMENT, Header, parse_header_file
 from hlsswarm.core.plan import Plan, check_url
 from hlsswarm.core.quantities import format_duration
 from hlsswarm.core.settings import RUN_SETTINGS, Setting
@@ -101,6 +103,9 @@ def add_settings(parser: argparse.ArgumentParser, settings: Sequence[Setting]) -
     for setting in settings:
         group = groups.setdefault(setting.group, parser.add_argument_group(setting.group))
         flags = [f"--{setting.name}"] + ([f"-{setting.name}"] if setting.single_dash else [])
+        if setting.flag:
+            group.add_argument(*flags, dest=setting.key, action="store_true", help=setting.help)
+            continue
         group.add_argument(
             *flags,
             dest=setting.key,
@@ -159,6 +164,12 @@ def add_run(parser: argparse.ArgumentParser) -> None:
         help="print the command and the unit properties of client 1, and start nothing",
     )
     output.add_argument(
+        "--check",
+        "-check",
+        action="store_true",
+        help="check everything, run 1 client for 10 s, and fail unless segments arrived",
+    )
+    output.add_argument(
         "--skip-preflight",
         "-skip-preflight",
         action="store_true",
@@ -169,6 +180,42 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 def _source(url: str | None) -> str | None:
     """The URL of a page that we read. Raises UsageError."""
     return None if url is None else check_url(url)
+
+
+def client_options(arguments: argparse.Namespace) -> ClientOptions:
+    """What each client is asked to do. Raises UsageError."""
+    return ClientOptions(
+        arguments.url,
+        user_agent=arguments.user_agent,
+        timeout_seconds=arguments.timeout,
+        reconnect=arguments.reconnect,
+        reconnect_delay_max_seconds=arguments.reconnect_delay,
+        segment_retries=arguments.seg_retry,
+        measure=arguments.measure,
+        headers=_headers(arguments),
+        no_cache=arguments.no_cache,
+        headers_in_command_line=arguments.headers_in_command_line,
+        pace=arguments.pace,
+    )
+
+
+def _headers(arguments: argparse.Namespace) -> tuple[Header, ...]:
+    """Headers of the command line, of a file and of the environment. Raises UsageError."""
+    headers: list[Header] = list(arguments.header or ())
+    if arguments.header_file is not None:
+        try:
+            text = arguments.header_file.read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is no text"
+            raise UsageError(
+                f"--header-file {arguments.header_file} cannot be read: {reason}.",
+                hint="Give a file with a line 'Name: value'.",
+            ) from None
+        headers += parse_header_file(text, where=f"--header-file {arguments.header_file}")
+    secret = os.environ.get(ENVIRONMENT)
+    if secret:
+        headers += parse_header_file(secret, where=ENVIRONMENT)
+    return tuple(headers)
 
 
 def plan_of(arguments: argparse.Namespace) -> Plan:
@@ -184,12 +231,7 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
             hint="The defaults are 0.5s and 30s.",
         ) from None
     return Plan(
-        client=ClientOptions(
-            arguments.url,
-            user_agent=arguments.user_agent,
-            timeout_seconds=arguments.timeout,
-            measure=arguments.measure,
-        ),
+        client=client_options(arguments),
         clients=arguments.clients,
         ramp_rate_per_second=arguments.ramp_rate,
         ramp_jitter_seconds=arguments.ramp_jitter,
@@ -204,6 +246,10 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
         out_directory=arguments.out,
         verbose=arguments.verbose,
         skip_preflight=arguments.skip_preflight,
+        variant=arguments.variant,
+        probe_failure=arguments.probe_failure,
+        resolve_address=arguments.resolve,
+        dangerous=arguments.dangerous,
         thresholds=tuple(arguments.threshold or ()),
         nginx_metrics_url=_source(arguments.nginx_metrics),
         origin_metrics_url=_source(arguments.origin_metrics),

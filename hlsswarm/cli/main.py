@@ -18,11 +18,16 @@ from hlsswarm.cli.arguments import (
     Parser,
     add_manager,
     add_run,
+    add_settings,
     version_text,
 )
 from hlsswarm.cli.origin_arguments import ORIGIN_EXAMPLES, add_demo, add_origin
 from hlsswarm.cli.output import UnheardError, write_anything
+from hlsswarm.cli.report_arguments import REPORT_EXAMPLES, add_report
+from hlsswarm.core.settings import RUN_SETTINGS
 from hlsswarm.errors import ExitStatus, HlsSwarmError
+
+DOCTOR_SETTINGS = ("clients", "ramp-rate", "measure", "ffmpeg", "manager")
 
 Command = Callable[[argparse.Namespace], ExitStatus]
 
@@ -36,6 +41,7 @@ examples:
   hlsswarm origin start                           a live test stream on 127.0.0.1:8080
   hlsswarm run http://127.0.0.1:8080/stream.m3u8  10 clients until Ctrl+C
   hlsswarm -clients 50 -duration 30m URL          `run` may be left out
+  hlsswarm report results --format html           a page with plots of a kept run
   hlsswarm status                                 what runs, as systemd has it
   hlsswarm stop --all                             end everything
 """
@@ -52,6 +58,8 @@ def _later(module: str, function: str) -> Command:
 
 
 _RUN = _later("run_command", "run")
+_DOCTOR = _later("run_command", "doctor")
+_REPORT = _later("report_command", "report")
 _STATUS = _later("runs_command", "status")
 _STOP = _later("runs_command", "stop")
 _ORIGIN = _later("origin_command", "origin")
@@ -84,6 +92,21 @@ def build_parser() -> argparse.ArgumentParser:
         return made
 
     add_run(command("run", "run a swarm of clients against a stream", _RUN, RUN_EXAMPLES))
+    doctor = command(
+        "doctor",
+        "hold this machine against what so many clients need",
+        _DOCTOR,
+        "examples:\n  hlsswarm doctor --clients 1000 --ramp-rate 50\n",
+    )
+    add_settings(doctor, [s for s in RUN_SETTINGS if s.name in DOCTOR_SETTINGS])
+    add_report(
+        command(
+            "report",
+            "show what `run --out DIR` has kept, of one run or of several together",
+            _REPORT,
+            REPORT_EXAMPLES,
+        )
+    )
     status = command(
         "status",
         "show runs and units, as systemd has them",
@@ -114,7 +137,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-COMMANDS = ("run", "status", "stop", "origin", "demo")
+COMMANDS = ("run", "report", "doctor", "status", "stop", "origin", "demo")
 
 
 def with_command(words: Sequence[str]) -> list[str]:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import shlex
 import signal
 import sys
 
-from hlsswarm.cli.arguments import plan_of
+from hlsswarm.cli.arguments import check_manager, plan_of
 from hlsswarm.cli.output import say, say_on
+from hlsswarm.controller.machine_check import examine
 from hlsswarm.controller.run import run as run_plan
 from hlsswarm.controller.show import shown_client
+from hlsswarm.core.doctor import Level, Needs, render, worst
 from hlsswarm.core.plan import Plan
 from hlsswarm.core.unit_specs import UnitSpec
 from hlsswarm.errors import ExitStatus
+
+CHECK_SECONDS = 10.0
 
 
 def run(arguments: argparse.Namespace) -> ExitStatus:
@@ -23,8 +28,25 @@ def run(arguments: argparse.Namespace) -> ExitStatus:
     if arguments.print_cmd:
         print_command(plan)
         return ExitStatus.OK
+    if arguments.check:
+        plan = dataclasses.replace(
+            plan, clients=1, duration_seconds=CHECK_SECONDS, metrics=None, skip_preflight=False
+        )
+        return run_plan(plan, say_on)
     live = sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and not plan.verbose
     return run_plan(plan, say_on, live=live)
+
+
+def doctor(arguments: argparse.Namespace) -> ExitStatus:
+    """Hold this machine against what a run of so many clients needs."""
+    needs = Needs(
+        clients=arguments.clients,
+        ramp_rate_per_second=arguments.ramp_rate,
+        kept_alive=arguments.measure == "light",
+    )
+    found = examine(needs, manager_kind=check_manager(arguments.manager), ffmpeg=arguments.ffmpeg)
+    say(render(found))
+    return ExitStatus.PREFLIGHT if worst(found) is Level.FAIL else ExitStatus.OK
 
 
 def print_command(plan: Plan) -> None:

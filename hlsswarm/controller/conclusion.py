@@ -12,6 +12,7 @@ from hlsswarm.controller.opening import OpenRun
 from hlsswarm.controller.record import ever_streamed, finished
 from hlsswarm.core import names
 from hlsswarm.core import summary as model
+from hlsswarm.core.headers import redact
 from hlsswarm.core.thresholds import Outcome, evaluate
 from hlsswarm.core.verdict import Evidence, judge, streaming_share
 from hlsswarm.units.cgroups import Usage
@@ -113,7 +114,7 @@ class Conclusion:
         kinds = {kind: model.Requests.of(m, timed=timed) for kind, m in totals.kinds.items()}
         return model.Summary(
             run=swarm.run,
-            url=plan.client.url,
+            url=redact(plan.client.url),
             started_at=self.started_at,
             duration_seconds=self._length_seconds(),
             interrupted=ending.interrupted,

@@ -9,6 +9,7 @@ from hlsswarm.controller.history import History, Moment
 from hlsswarm.controller.opening import OpenRun
 from hlsswarm.controller.record import count_states
 from hlsswarm.core import summary as model
+from hlsswarm.core.headers import redact
 from hlsswarm.core.histogram import LogHistogram
 from hlsswarm.core.origin_load import OriginLoad
 from hlsswarm.core.plan import Plan
@@ -116,7 +117,7 @@ class RunFigures:
         sessions = totals.measured.sessions
         return LiveFigures(
             run=swarm.run,
-            url=swarm.plan.client.url,
+            url=redact(swarm.plan.client.url),
             elapsed_seconds=now - self._began,
             duration_seconds=swarm.plan.duration_seconds,
             target=swarm.plan.clients,

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import random
 import resource
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 
+from hlsswarm.controller.machine import checks_certificates, gives_mount_namespaces
 from hlsswarm.controller.preflight import Stream
 from hlsswarm.controller.runs import is_active
 from hlsswarm.controller.swarm import Swarm
 from hlsswarm.core import names
 from hlsswarm.core.plan import Plan
-from hlsswarm.core.unit_specs import Abilities
+from hlsswarm.core.resolve import (
+    HOSTS_PATH,
+    NSSWITCH_PATH,
+    choose_way,
+    hosts_text,
+    nsswitch_text,
+    unit_properties,
+)
+from hlsswarm.core.unit_specs import Abilities, Property
 from hlsswarm.errors import HlsSwarmError, PreflightError
 from hlsswarm.metrics.own import OwnMetrics
 from hlsswarm.telemetry.ffmpeg_program import FFmpegProgram
@@ -72,6 +83,7 @@ async def opened(plan: Plan, program: FFmpegProgram, stream: Stream) -> AsyncIte
             directory = fresh_run_directory(parent, run_id, kind=manager.kind)
             stack.callback(remove_run_directory, directory)
             abilities = await probe(manager, directory)
+            plan, more = await _resolved(plan, program, manager, abilities, directory)
             swarm = Swarm(
                 plan,
                 run_id,
@@ -80,12 +92,49 @@ async def opened(plan: Plan, program: FFmpegProgram, stream: Stream) -> AsyncIte
                 manager=manager,
                 abilities=abilities,
                 directory=directory,
+                more=more,
                 on_lateness=own.start_lateness,
             )
             stack.callback(swarm.close)
             stack.push_async_callback(_end, manager, run_id)
             await swarm.open()
         yield OpenRun(swarm, program, stream, abilities, manager.version(), own)
+
+
+async def _resolved(
+    plan: Plan,
+    program: FFmpegProgram,
+    manager: SystemdManager,
+    abilities: Abilities,
+    directory: Path,
+) -> tuple[Plan, tuple[Property, ...]]:
+    """The plan with the way by which the clients reach --resolve's address, and their units'
+    properties for that. Raises UsageError or ConfigurationError when there is no way.
+    """
+    if plan.resolve_address is None:
+        return plan, ()
+    resolution = choose_way(
+        plan.client.url,
+        plan.resolve_address,
+        mount_namespaces=await gives_mount_namespaces(manager, abilities, directory),
+        dangerous=plan.dangerous,
+        tls_verifies_by_default=checks_certificates(program),
+    )
+    plan = dataclasses.replace(plan, client=dataclasses.replace(plan.client, resolution=resolution))
+    if resolution.way != "hosts":
+        return plan, ()
+    hosts, switch = directory / "hosts", directory / "nsswitch.conf"
+    hosts.write_text(hosts_text(_machine_file(HOSTS_PATH), resolution))
+    switch.write_text(nsswitch_text(_machine_file(NSSWITCH_PATH)))
+    there = Path(NSSWITCH_PATH).exists()
+    return plan, unit_properties(hosts, switch if there else None)
+
+
+def _machine_file(path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""
 
 
 async def _end(manager: SystemdManager, run_id: str) -> None:

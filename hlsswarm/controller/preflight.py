@@ -14,12 +14,15 @@ import threading
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
 import m3u8
 
-from hlsswarm.core.plan import check_url
+from hlsswarm.core.headers import Header
+from hlsswarm.core.plan import Plan, check_url
 from hlsswarm.core.states import DEFAULT_TARGET_DURATION_SECONDS
+from hlsswarm.core.variants import ProbeFailure, Selection, VariantWish, select, unread
 from hlsswarm.errors import HlsSwarmError, PreflightError, UsageError
 
 _PLAYLIST_MAX_BYTES = 8 << 20
@@ -31,12 +34,14 @@ _URL_SAFE = "".join(chr(code) for code in range(0x21, 0x7F))
 
 @dataclass(frozen=True)
 class Stream:
-    """What the playlist says of the stream."""
+    """What the playlist says of the stream that a client is to play."""
 
     is_live: bool = True
     """No EXT-X-ENDLIST: the presentation goes on (RFC 8216bis, 4.4.3.4)."""
     variants: int = 0
     """Variant Streams of a Multivariant Playlist; 0 where the URL is a Media Playlist."""
+    selection: Selection | None = None
+    """What of them is played; None is all."""
     target_duration_seconds: float = DEFAULT_TARGET_DURATION_SECONDS
     segment_seconds: float = DEFAULT_TARGET_DURATION_SECONDS
     """Media in a segment, on average over those that are listed."""
@@ -44,18 +49,53 @@ class Stream:
 
     @property
     def playlists(self) -> int:
-        """Media Playlists that a client which plays everything plays at the same time."""
-        return max(1, self.variants)
+        """Media Playlists that a client plays at the same time."""
+        variant = self.selection.variant if self.selection else None
+        return len(variant.urls) if variant else max(1, self.variants)
 
 
-def look_at(url: str, *, timeout_seconds: float, user_agent: str) -> Stream:
+@dataclass(frozen=True)
+class Look:
+    """How to look at a stream: as the clients will."""
+
+    url: str
+    timeout_seconds: float
+    user_agent: str
+    headers: tuple[Header, ...] = ()
+    variant: VariantWish = "all"
+    probe_failure: ProbeFailure = "fallback"
+    address: str | None = None
+    """What the URL's host name stands for (--resolve)."""
+
+    @classmethod
+    def of(cls, plan: Plan) -> Look:
+        """The look that a plan asks for."""
+        client = plan.client
+        return cls(
+            client.url,
+            client.timeout_seconds,
+            client.user_agent,
+            client.sent_headers,
+            plan.variant,
+            plan.probe_failure,
+            plan.resolve_address,
+        )
+
+
+def look_at(look: Look) -> Stream:
     """Fetch and read the playlist. Raises PreflightError with what is wrong with it."""
-    final_url, text = _fetch(url, timeout_seconds, user_agent)
+    url = look.url
+    final_url, text = _fetch(url, look)
     playlist = _parse(url, text)
     variants = len(playlist.playlists)
+    selection = None
+    if look.variant != "all":
+        selection = select(text, final_url, look.variant, on_failure=look.probe_failure)
     if variants:
-        first = _variant_url(url, final_url, playlist.playlists[0].uri)
-        _, text = _fetch(first, timeout_seconds, user_agent)
+        chosen = selection.variant if selection else None
+        uri = chosen.url if chosen else playlist.playlists[0].uri
+        first = _variant_url(url, final_url, uri)
+        _, text = _fetch(first, look)
         playlist = _parse(first, text)
     if not playlist.segments:
         raise PreflightError(f"The playlist at {url} has no segments (yet).", hint=_HINT)
@@ -64,10 +104,22 @@ def look_at(url: str, *, timeout_seconds: float, user_agent: str) -> Stream:
     return Stream(
         is_live=not playlist.is_endlist,
         variants=variants,
+        selection=selection,
         target_duration_seconds=float(target or DEFAULT_TARGET_DURATION_SECONDS),
         segment_seconds=sum(lengths) / len(lengths) or DEFAULT_TARGET_DURATION_SECONDS,
         looked_at=True,
     )
+
+
+def select_unseen(look: Look) -> Stream:
+    """Only choose the variant, where nothing else is to be checked (--skip-preflight)."""
+    if look.variant == "all":
+        return Stream()
+    try:
+        return look_at(look)
+    except PreflightError as error:
+        selection = unread(look.variant, error.message, on_failure=look.probe_failure)
+        return Stream(selection=selection)
 
 
 def _variant_url(url: str, base: str, uri: str | None) -> str:
@@ -106,17 +158,17 @@ class _Fetched:
     error: BaseException = field(default_factory=TimeoutError)
 
 
-def _fetch(url: str, timeout_seconds: float, user_agent: str) -> tuple[str, str]:
-    """The final URL and the text behind a URL, in `timeout_seconds` all in all.
+def _fetch(url: str, look: Look) -> tuple[str, str]:
+    """The final URL and the text behind a URL, in the look's timeout all in all.
 
     Raises PreflightError.
     """
-    timeout = min(timeout_seconds, _TIMEOUT_MAX_SECONDS)
+    timeout = min(look.timeout_seconds, _TIMEOUT_MAX_SECONDS)
     result = _Fetched()
     # A socket's timeout is for one read: a server that drips would hold us for hours, and so
     # may a resolver. The thread is left to itself then, and ends with this process.
     thread = threading.Thread(
-        target=_get, args=(_request(url, user_agent), timeout, result), daemon=True
+        target=_get, args=(_request(url, look), _opener(look), timeout, result), daemon=True
     )
     thread.start()
     thread.join(timeout)
@@ -130,11 +182,12 @@ def _fetch(url: str, timeout_seconds: float, user_agent: str) -> tuple[str, str]
     return result.url, result.body.decode("utf-8", errors="replace")
 
 
-def _request(url: str, user_agent: str) -> urllib.request.Request:
+def _request(url: str, look: Look) -> urllib.request.Request:
     """A GET as a client makes it: a user and password in the URL become a header."""
     parts = urlsplit(url)
     credentials, at, host = parts.netloc.rpartition("@")
-    headers = {"User-Agent": f"{user_agent}/preflight"}
+    headers = {header.name: header.value for header in look.headers}
+    headers["User-Agent"] = f"{look.user_agent}/preflight"
     if at:
         basic = base64.b64encode(unquote(credentials).encode()).decode()
         headers["Authorization"] = f"Basic {basic}"
@@ -142,14 +195,48 @@ def _request(url: str, user_agent: str) -> urllib.request.Request:
     return urllib.request.Request(quote(bare, safe=_URL_SAFE), headers=headers)
 
 
-def _get(request: urllib.request.Request, timeout_seconds: float, result: _Fetched) -> None:
-    # As the clients: through no proxy, and without a look at certificates (ffmpeg's default).
+def _opener(look: Look) -> urllib.request.OpenerDirector:
+    """As the clients: through no proxy, to the address that --resolve names, and without a look
+    at certificates (ffmpeg's default).
+    """
     trusting = ssl.create_default_context()
     trusting.check_hostname = False
     trusting.verify_mode = ssl.CERT_NONE
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusting)
-    )
+    name = urlsplit(look.url).hostname
+
+    def connect(address: tuple[str, int], *more: Any) -> socket.socket:
+        host, port = address
+        return socket.create_connection((look.address or host, port), *more)
+
+    def placed(connection: http.client.HTTPConnection) -> http.client.HTTPConnection:
+        # The hook by which http.client itself makes its sockets; SNI and Host keep the name.
+        if look.address is not None and connection.host == name:
+            setattr(connection, "_create_connection", connect)  # noqa: B010
+        return connection
+
+    class Plain(urllib.request.HTTPHandler):
+        def http_open(self, request: urllib.request.Request) -> Any:
+            def plain(*a: Any, **k: Any) -> http.client.HTTPConnection:
+                return placed(http.client.HTTPConnection(*a, **k))
+
+            return self.do_open(plain, request)
+
+    class Secure(urllib.request.HTTPSHandler):
+        def https_open(self, request: urllib.request.Request) -> Any:
+            def secure(*a: Any, **k: Any) -> http.client.HTTPConnection:
+                return placed(http.client.HTTPSConnection(*a, context=trusting, **k))
+
+            return self.do_open(secure, request)
+
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}), Plain(), Secure())
+
+
+def _get(
+    request: urllib.request.Request,
+    opener: urllib.request.OpenerDirector,
+    timeout_seconds: float,
+    result: _Fetched,
+) -> None:
     try:
         with opener.open(request, timeout=timeout_seconds) as answer:
             result.body = answer.read(_PLAYLIST_MAX_BYTES + 1)

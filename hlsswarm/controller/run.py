@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from hlsswarm.controller.conclusion import Conclusion, Ending
 from hlsswarm.controller.figures import RunFigures
+from hlsswarm.controller.machine_check import check_machine
 from hlsswarm.controller.opening import allow_files, opened
-from hlsswarm.controller.preflight import Stream, look_at
+from hlsswarm.controller.preflight import Look, Stream, look_at, select_unseen
 from hlsswarm.controller.recorder import Recorder
 from hlsswarm.controller.showing import Say, metrics_served, progress_shown, say_beginning
 from hlsswarm.controller.stopper import Stopper
@@ -47,12 +49,14 @@ def run(plan: Plan, say: Say, *, live: bool = False) -> ExitStatus:
     if plan.out_directory is not None:
         check_directory(plan.out_directory)
         check_no_run(plan.out_directory)
-    stream = Stream()
+    look = Look.of(plan)
+    stream = select_unseen(look) if plan.skip_preflight else look_at(look)
+    client = dataclasses.replace(plan.client, selection=stream.selection)
+    if client.interleaves:
+        client = dataclasses.replace(client, measure="light")
+    plan = dataclasses.replace(plan, client=client)
     if not plan.skip_preflight:
-        client = plan.client
-        stream = look_at(
-            client.url, timeout_seconds=client.timeout_seconds, user_agent=client.user_agent
-        )
+        check_machine(plan, stream, say)
     allow_files(plan.clients)
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(bind(plan.metrics)) if plan.metrics else None

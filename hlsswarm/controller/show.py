@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from hlsswarm.controller.swarm import TELEMETRY_SOCKET
-from hlsswarm.core.commands import client_command
+import dataclasses
+
+from hlsswarm.controller.preflight import Look, select_unseen
+from hlsswarm.controller.swarm import SCRIPTS, TELEMETRY_SOCKET
+from hlsswarm.core.commands import client_command, notes
+from hlsswarm.core.headers import redact, redact_command
 from hlsswarm.core.plan import Plan
 from hlsswarm.core.unit_specs import Abilities, RestartPolicy, UnitSpec, client_spec
 from hlsswarm.telemetry.ffmpeg_program import find_ffmpeg
@@ -24,26 +28,41 @@ _ASSUMED = Abilities(
 
 
 def shown_client(plan: Plan) -> tuple[tuple[str, ...], UnitSpec, tuple[str, ...]]:
-    """The command and the unit of client 1, and notes on what was assumed.
+    """The command and the unit of client 1 as they may be shown, and notes.
 
-    A manager that runs is asked which properties it has; none is started for this.
+    A manager that runs is asked which properties it has; none is started for this. The stream is
+    looked at only where a variant is to be chosen.
     """
     program = find_ffmpeg(plan.ffmpeg)
-    command = client_command(program.path, program.version, plan.client, client=1)
+    selection = select_unseen(Look.of(plan)).selection
+    options = dataclasses.replace(plan.client, selection=selection)
+    run = plan.run_id or "RUN"
+    directory = runtime_directory() / run
+    command = redact_command(
+        client_command(
+            program.path, program.version, options, client=1, scripts=directory / SCRIPTS
+        ),
+        options.sent_headers,
+    )
     abilities: Abilities | None = None
     for manager in running_managers(plan.manager, needed=False):
         if abilities is None:
             abilities = by_properties(manager)
         manager.close()
-    notes = () if abilities else ("no manager runs that could be asked: as on systemd 252",)
-    run = plan.run_id or "RUN"
+    told = list(notes(program.version, options))
+    if selection is not None:
+        told.insert(0, redact(selection.sentence))
+    if plan.resolve_address is not None:
+        told.append("--resolve is not shown: its way depends on what the manager can")
+    if abilities is None:
+        told.append("no manager runs that could be asked: as on systemd 252")
     spec = client_spec(
         run,
         1,
         command,
         abilities=abilities or _ASSUMED,
-        telemetry_socket=runtime_directory() / run / TELEMETRY_SOCKET,
+        telemetry_socket=directory / TELEMETRY_SOCKET,
         restart=RestartPolicy(plan.backoff, plan.seed),
         limits=plan.client_limits,
     )
-    return command, spec, notes
+    return command, spec, tuple(told)

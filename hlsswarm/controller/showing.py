@@ -14,7 +14,11 @@ from prometheus_client import CollectorRegistry
 from hlsswarm import __version__
 from hlsswarm.controller.figures import RunFigures
 from hlsswarm.controller.opening import OpenRun
+from hlsswarm.controller.preflight import Stream
 from hlsswarm.controller.stopper import Stopper
+from hlsswarm.core.commands import notes
+from hlsswarm.core.headers import redact
+from hlsswarm.core.plan import Plan
 from hlsswarm.core.quantities import format_duration
 from hlsswarm.metrics.own import OwnMetrics
 from hlsswarm.metrics.server import MetricsServer
@@ -38,15 +42,27 @@ def say_beginning(say: Say, opened_run: OpenRun) -> None:
         )
     for lack in opened_run.abilities.lacks():
         say(f"Without: {lack}.")
-    kind = "live" if stream.is_live else "finished (VOD)"
-    if stream.looked_at:
-        variants = f", {stream.variants} Variant Streams, all fetched" if stream.variants else ""
-        target = f"Target Duration {stream.target_duration_seconds:g} s"
-        say(f"Stream: {plan.client.url} ({kind}, {target}{variants})")
+    for note in notes(opened_run.program.version, plan.client):
+        say(f"Note: {note}")
+    _say_stream(say, plan, stream)
     rate = f"{plan.ramp_rate_per_second:g}/s" if plan.ramp_rate_per_second else "all at once"
     duration = plan.duration_seconds
     until = f"for {format_duration(duration)}" if duration else "until stopped (Ctrl+C)"
     say(f"Run {swarm.run}: {plan.clients} clients, ramp {rate}, {until}")
+
+
+def _say_stream(say: Say, plan: Plan, stream: Stream) -> None:
+    """What is played, and how its host is reached."""
+    kind = "live" if stream.is_live else "finished (VOD)"
+    if stream.looked_at:
+        everything = stream.variants and stream.selection is None
+        variants = f", {stream.variants} Variant Streams, all fetched" if everything else ""
+        target = f"Target Duration {stream.target_duration_seconds:g} s"
+        say(f"Stream: {redact(plan.client.url)} ({kind}, {target}{variants})")
+    if stream.selection is not None:
+        say(f"Variant: {redact(stream.selection.sentence)}")
+    if plan.client.resolution is not None:
+        say(f"Resolved: {plan.client.resolution.sentence}")
 
 
 @contextlib.asynccontextmanager

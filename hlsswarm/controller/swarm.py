@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,11 +20,18 @@ from hlsswarm.controller.preflight import Stream
 from hlsswarm.controller.record import RunRecord
 from hlsswarm.controller.restarts import Restarts
 from hlsswarm.core import names
-from hlsswarm.core.commands import client_command
+from hlsswarm.core.commands import client_command, client_scripts
 from hlsswarm.core.plan import Plan
 from hlsswarm.core.ramp import Start
 from hlsswarm.core.states import Phase
-from hlsswarm.core.unit_specs import Abilities, RestartPolicy, UnitSpec, client_spec, slice_spec
+from hlsswarm.core.unit_specs import (
+    Abilities,
+    Property,
+    RestartPolicy,
+    UnitSpec,
+    client_spec,
+    slice_spec,
+)
 from hlsswarm.errors import UnitError
 from hlsswarm.telemetry.client import ClientTelemetry, TelemetryTotals
 from hlsswarm.telemetry.ffmpeg_program import FFmpegProgram
@@ -36,6 +43,7 @@ _RECONCILE_EVERY_SAMPLES = 3
 STOP_TIMEOUT_SECONDS = 2.0
 _GONE_TIMEOUT_SECONDS = 10.0
 TELEMETRY_SOCKET = "telemetry.sock"
+SCRIPTS = "scripts"
 
 
 class Swarm:
@@ -51,6 +59,7 @@ class Swarm:
         manager: SystemdManager,
         abilities: Abilities,
         directory: Path,
+        more: Sequence[Property] = (),
         on_lateness: Callable[[float], None] = lambda _: None,
     ) -> None:
         self.plan = plan
@@ -77,6 +86,8 @@ class Swarm:
         self.restarts = Restarts(manager, abilities, self._policy, self.record, self._start)
         self._due: dict[str, float] = {}
         self._on_lateness = on_lateness
+        self._more = more
+        self._scripts = directory / SCRIPTS
 
     # --- Observer of telemetry ---------------------------------------------------------------
 
@@ -109,7 +120,11 @@ class Swarm:
     def spec(self, client: Client) -> UnitSpec:
         """The unit of a client, with the wait that is due after its failures."""
         command = client_command(
-            self._program.path, self._program.version, self.plan.client, client=client.number
+            self._program.path,
+            self._program.version,
+            self.plan.client,
+            client=client.number,
+            scripts=self._scripts,
         )
         return client_spec(
             self.run,
@@ -121,13 +136,26 @@ class Swarm:
             failures=max(1, client.failures),
             limits=self.plan.client_limits,
             stop_timeout_seconds=STOP_TIMEOUT_SECONDS,
+            more=self._more,
         )
 
     def _start(self, client: Client) -> None:
         client.wait_in_unit_seconds = self._policy.backoff.delay_seconds(
             max(1, client.failures), client.number, self._policy.seed
         )
+        self._write_scripts(client)
         self.manager.start(self.spec(client))
+
+    def _write_scripts(self, client: Client) -> None:
+        """What keeps a client's secret headers out of its command line; mostly nothing."""
+        options = self.plan.client
+        for name, text in client_scripts(
+            self._program.version, options, client=client.number
+        ).items():
+            self._scripts.mkdir(mode=0o700, exist_ok=True)
+            path = self._scripts / name
+            path.touch(mode=0o600)
+            path.write_text(text)
 
     async def open(self) -> None:
         """Start the slices and listen for telemetry, before any client."""
@@ -213,6 +241,9 @@ class Swarm:
                 hint=f"hlsswarm stop {self.run}",
             )
         await self.telemetry.drained(timeout_seconds=1.0)
+        for client in self.clients:
+            if client.phase is not Phase.FINISHED:
+                client.phase = Phase.STOPPED
 
     def kill(self) -> None:
         """End all clients at once (a second Ctrl+C); stop() has been called before."""

@@ -233,7 +233,7 @@ def notes(version: FFmpegVersion, options: ClientOptions) -> tuple[str, ...]:
         result.append(
             f"ffmpeg {version.text} has no burst at the start: three segments come at once."
         )
-    if options.interleaves and options.measure == "exact":
+    if options.interleaves:
         result.append(
             "Video and audio are fetched side by side: measured light, as ends of requests cannot "
             "be told apart."

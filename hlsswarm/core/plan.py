@@ -17,6 +17,7 @@ from hlsswarm.core.commands import ClientOptions
 from hlsswarm.core.ramp import Start, ramp_schedule
 from hlsswarm.core.thresholds import Threshold
 from hlsswarm.core.unit_specs import CLIENT_LIMITS, Limits
+from hlsswarm.core.variants import ProbeFailure, VariantWish
 from hlsswarm.errors import UsageError
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -83,6 +84,11 @@ class Plan:
     out_directory: Path | None = None
     verbose: bool = False
     skip_preflight: bool = False
+    variant: VariantWish = "all"
+    probe_failure: ProbeFailure = "fallback"
+    resolve_address: str | None = None
+    """What the URL's host name stands for, for the clients."""
+    dangerous: bool = False
     thresholds: tuple[Threshold, ...] = ()
     nginx_metrics_url: str | None = None
     """The origin's stub_status page."""

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from hlsswarm.core.headers import parse_header
 from hlsswarm.core.plan import Address, parse_address
 from hlsswarm.core.quantities import parse_duration, parse_percent, parse_size
+from hlsswarm.core.resolve import parse_address as parse_ip
 from hlsswarm.core.thresholds import parse as parse_threshold
+from hlsswarm.core.variants import parse_wish
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Setting:
     """What a right value looks like, for the error message."""
     repeat: bool = False
     """Whether it may be given several times; its value is then a list."""
+    flag: bool = False
+    """Whether it takes no value: given is True."""
     single_dash: bool = True
     """Whether `-name` works as well, as the older tools' command lines have it."""
 
@@ -76,10 +81,24 @@ _DURATION = "a duration such as 30m, 90s or 1.5h"
 _SIZE = "a size such as 512M or 2G"
 
 
-def _measure(text: str) -> str:
-    if text not in {"exact", "light"}:
+def _one_of(*words: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in words:
+            raise ValueError(text)
+        return text
+
+    return read
+
+
+def _switch(text: str) -> bool:
+    return {"on": True, "off": False, "1": True, "0": False}[_one_of("on", "off", "1", "0")(text)]
+
+
+def _few(text: str) -> int:
+    number = _integer(text)
+    if not 0 <= number <= 3600:
         raise ValueError(text)
-    return text
+    return number
 
 
 RUN_SETTINGS: tuple[Setting, ...] = (
@@ -194,10 +213,105 @@ RUN_SETTINGS: tuple[Setting, ...] = (
         _DURATION,
     ),
     Setting(
+        "variant",
+        "stream",
+        "which Variant Stream is played: all, highest, lowest or first",
+        parse_wish,
+        "all",
+        "WHICH",
+    ),
+    Setting(
+        "probe-failure",
+        "stream",
+        "when the variant cannot be chosen: fallback (play everything) or fail",
+        _one_of("fallback", "fail"),
+        "fallback",
+        "WHAT",
+        "fallback or fail",
+    ),
+    Setting(
+        "resolve",
+        "stream",
+        "address that the URL's host name stands for, for the clients alone",
+        parse_ip,
+        None,
+        "IP",
+    ),
+    Setting(
+        "dangerous",
+        "stream",
+        "allow --resolve to give up the check of certificates where there is no other way",
+        bool,
+        False,
+        flag=True,
+    ),
+    Setting(
+        "header",
+        "clients",
+        "header of every request, 'Name: value' (may be repeated)",
+        parse_header,
+        (),
+        "HEADER",
+        repeat=True,
+    ),
+    Setting(
+        "header-file",
+        "clients",
+        "file with a secret header; it appears in no command line, log or report",
+        Path,
+        None,
+        "FILE",
+    ),
+    Setting(
+        "headers-in-command-line",
+        "clients",
+        "allow secret headers where everybody on this machine can read them",
+        bool,
+        False,
+        flag=True,
+    ),
+    Setting("no-cache", "clients", "ask caches to pass requests on", bool, False, flag=True),
+    Setting(
+        "pace",
+        "clients",
+        "max: fetch as fast as can be; realtime: as fast as it is played",
+        _one_of("max", "realtime"),
+        "max",
+        "HOW",
+        "max or realtime",
+    ),
+    Setting(
+        "reconnect",
+        "clients",
+        "whether ffmpeg itself tries again when a connection breaks: on or off",
+        _switch,
+        True,
+        "on|off",
+        "on or off",
+    ),
+    Setting(
+        "reconnect-delay",
+        "clients",
+        "longest wait between such tries, in seconds",
+        _few,
+        5,
+        "N",
+        "a whole number",
+    ),
+    Setting(
+        "seg-retry",
+        "clients",
+        "tries for a Media Segment, where ffmpeg has that",
+        _few,
+        3,
+        "N",
+        "a whole number",
+    ),
+    Setting(
         "measure",
         "clients",
         "exact: one request a connection, every download timed; light: kept-alive connections",
-        _measure,
+        _one_of("exact", "light"),
         "exact",
         "HOW",
         "exact or light",

@@ -33,6 +33,7 @@ class Phase(enum.Enum):
     RUNNING = "running"
     BACKOFF = "backoff"
     FINISHED = "finished"
+    STOPPED = "stopped"
 
 
 DEFAULT_TARGET_DURATION_SECONDS = 6.0

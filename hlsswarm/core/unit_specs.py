@@ -191,8 +191,11 @@ def client_spec(
     failures: int = 1,
     limits: Limits = CLIENT_LIMITS,
     stop_timeout_seconds: float = 2.0,
+    more: Sequence[Property] = (),
 ) -> UnitSpec:
-    """The unit of one client. `telemetry_socket` listens for ffmpeg's stderr."""
+    """The unit of one client. `telemetry_socket` listens for ffmpeg's stderr; `more` are properties
+    of this run's clients alone.
+    """
     properties = _service(
         f"hlsswarm client {client} of run {run}",
         names.clients_slice(run),
@@ -208,6 +211,7 @@ def client_spec(
     ]
     properties += restart.properties(abilities, client, failures=failures)
     properties += limits.properties()
+    properties += more
     return UnitSpec(names.client_unit(run, client), tuple(properties))
 
 

@@ -11,11 +11,15 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from hlsswarm.core.error_classes import Failures
+from hlsswarm.core.headers import NO_TRAILING_CRLF, redact
 from hlsswarm.core.histogram import LogHistogram
 from hlsswarm.core.measurements import Measurements, RequestMeasure
 from hlsswarm.core.playhead import Playhead
 from hlsswarm.core.states import DEFAULT_TARGET_DURATION_SECONDS
 from hlsswarm.telemetry.parser import RequestKind
+
+_UNTOLD_STATUSES = {"http_401": 401, "http_407": 407}
+"""Statuses that ffmpeg tells in no line of its own (libavformat/http.c, check_http_code)."""
 
 
 @dataclass
@@ -178,8 +182,13 @@ class ClientTelemetry:
 
     def error_line(self, level: str, text: str) -> None:
         """ffmpeg complained: count the failure once, and keep the first example of each class."""
+        if text == NO_TRAILING_CRLF:
+            return
+        text = redact(text)
         self.last_error = text
         found = self._failures.line(text, level=level)
         if found is not None and not self.totals.ended:
             self.totals.measured.errors[found] += 1
             self.totals.measured.error_examples.setdefault(found, text)
+            if found in _UNTOLD_STATUSES and not text.startswith("HTTP error"):
+                self.http_error(_UNTOLD_STATUSES[found])

@@ -10,7 +10,6 @@ playlist. Where a playlist's URL is the input's, level verbose shows only its TC
 silent one. In exact measuring that is a playlist's unless the request opened last has not ended
 (redirect, reconnect, second address). In light measuring an answered segment leaves no line, so the
 line after it decides: a parsed playlist says `Skip ('#`, a redirect does not.
-
 `Statistics` in exact measuring: the demuxer is one thread, so while a playlist, key or init section
 is open the line is its; else it ends a segment. With segments of several playlists open it is held
 until hls.c goes on with that playlist's reload or next segment (without such a hint: the oldest).
@@ -35,6 +34,7 @@ _HLS_REQUEST: Final = re.compile(rb"HLS request for url '(.*)', offset (\d+), pl
 _OPENING: Final = re.compile(rb"Opening '(?:crypto[+:])?(.*)' for reading$")
 _STATISTICS: Final = re.compile(rb"Statistics: (\d{1,18}) bytes read")
 _HTTP_ERROR: Final = re.compile(rb"HTTP error (\d{3})\b")
+_INPUT: Final = re.compile(rb"Input #\d+, (data|hls|concat), from")
 _NO_LONGER: Final = re.compile(rb"No longer receiving playlist (\d{1,9})")
 _ADDRESS: Final = re.compile(r" @ 0x[0-9a-fA-F]+|\b0x[0-9a-fA-F]{6,}")
 # RFC 8216bis, section 3.1: fragmented MP4 needs EXT-X-MAP; TS, packed audio and WebVTT do not.
@@ -109,8 +109,7 @@ class FFmpegLogParser:
     playlist if named like MP4, a repeated one for a playlist's first URL and offset unless it is
     named like TS or audio, and an MP4 name with "init" in it; any other new one is a SEGMENT.
 
-    Attributes: `lines`, `recognised` of them, `dropped_bytes` of lines over 64 KiB, and `aborted`:
-    requests open when the client stopped, neither finished nor failed.
+    `lines`, `recognised` of them, `dropped_bytes` of lines over 64 KiB, `aborted` by the stop.
     """
 
     def __init__(self, sink: TelemetrySink, *, measure: Measure = "exact") -> None:
@@ -192,9 +191,11 @@ class FFmpegLogParser:
             self.recognised += handler(self, message, now)
 
     def _landmark(self, message: bytes, now: float) -> bool:
-        if message.startswith(b"Input #0, hls, from"):
+        if match := _INPUT.match(message):
             self._prove(now, only_first=True)
-            self._sink.input_opened(now)
+            self._begun = match[1] != b"data"  # a Multivariant Playlist apart from what is played
+            if self._begun:
+                self._sink.input_opened(now)
         elif message.startswith(b"Input file #0 ("):
             self._settle(None)
             self._ending = True
@@ -392,7 +393,7 @@ _HANDLERS: Final[dict[bytes, Callable[[FFmpegLogParser, bytes, float], bool]]] =
     b"HLS requ": FFmpegLogParser._hls_request,
     b"Opening ": FFmpegLogParser._opening,
     b"Skip ('#": FFmpegLogParser._landmark,
-    b"Input #0": FFmpegLogParser._landmark,
+    **{b"Input #%d" % number: FFmpegLogParser._landmark for number in range(10)},
     b"Input fi": FFmpegLogParser._landmark,
     b"Exiting ": FFmpegLogParser._landmark,
     b"No longe": FFmpegLogParser._landmark,
