@@ -15,13 +15,14 @@ from hlsswarm.core import names
 from hlsswarm.core.unit_specs import Limits, slice_spec
 from hlsswarm.errors import ManagerError, UnitError
 from hlsswarm.units import cgroups, embedded
+from hlsswarm.units.abilities import by_properties
 from hlsswarm.units.bus import BusLostError
 from hlsswarm.units.connect import connect, release, running_managers
 from hlsswarm.units.embedded_keeper import IDLE_LOOK_SECONDS
 from hlsswarm.units.manager import SystemdManager
 from hlsswarm.units.runtime_directory import ENVIRONMENT, locked
 from tests.support import wait_for
-from tests.units.live import gone, short_directory
+from tests.units.live import Live, gone, short_directory
 
 
 @pytest.fixture
@@ -44,14 +45,13 @@ def manager_pid(directory: Path) -> int:
 
 
 def start_slice(manager: SystemdManager, run: str) -> None:
-    async def started() -> None:
-        manager.listen()
-        try:
-            await manager.start_and_wait(slice_spec(names.run_slice(run), "a test", Limits()))
-        finally:
-            manager.unlisten()
+    spec = slice_spec(names.run_slice(run), "a test", Limits())
+    Live(manager, by_properties(manager)).play(lambda: manager.start_and_wait(spec))
 
-    asyncio.run(started())
+
+def stop_slice(manager: SystemdManager, run: str) -> None:
+    live = Live(manager, by_properties(manager))
+    assert live.play(lambda: manager.stop_run(run, timeout_seconds=10)) == []
 
 
 def test_it_is_started_once_and_ends_with_the_last_who_uses_it(directory: Path) -> None:
@@ -62,7 +62,7 @@ def test_it_is_started_once_and_ends_with_the_last_who_uses_it(directory: Path) 
     start_slice(second, "mine")
     release(first)
     assert manager_pid(directory) == pid
-    second.stop(names.run_slice("mine"))
+    stop_slice(second, "mine")
     release(second)
     assert gone(pid)
     assert not directory.exists()
@@ -173,5 +173,5 @@ def test_a_refused_unit_leaves_nothing_waiting(directory: Path) -> None:
     start_slice(manager, "mine")
     with pytest.raises(UnitError, match="already"):
         start_slice(manager, "mine")
-    manager.stop(names.run_slice("mine"))
+    stop_slice(manager, "mine")
     release(manager)
