@@ -466,6 +466,7 @@ def a_summary(**changes: Any) -> Summary:
             started=206,
             failed=7,
             startup_seconds=_times(206, 0.081),
+            live_latency_seconds=_times(200, 5.1),
             stalls=9,
             stalled_seconds=31.5,
             watched_seconds=11_222.25,
@@ -474,6 +475,7 @@ def a_summary(**changes: Any) -> Summary:
         playlists=Requests(6001, 3, 2_999_000, _times(5998, 0.0004)),
         init=Requests(11, 0, 8_888, _times(11, 0.0007)),
         keys=Requests(0, 0, 0, _times(0, 0.0)),
+        connections=12_011,
         http_errors={503: 2, 404: 5},
         errors={"http_404": ErrorClass(5, "HTTP error 404 Not Found")},
         ramp=Ramp(planned_seconds=9.95, actual_seconds=10.125, lateness_p99_seconds=0.0421),
@@ -491,6 +493,7 @@ def a_summary(**changes: Any) -> Summary:
             telemetry_dropped_bytes=0,
             telemetry_unattributed=0,
         ),
+        origin={"connections": 402.0, "requests_per_second": 195.5},
         thresholds=(
             {
                 "threshold": "segment_seconds: p(95)<0.5",

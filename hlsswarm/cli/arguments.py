@@ -251,6 +251,7 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
         resolve_address=arguments.resolve,
         dangerous=arguments.dangerous,
         thresholds=tuple(arguments.threshold or ()),
+        per_client_metrics=arguments.per_client_metrics,
         nginx_metrics_url=_source(arguments.nginx_metrics),
         origin_metrics_url=_source(arguments.origin_metrics),
         swarm_limits=Limits(arguments.memory_max, arguments.cpu_quota, arguments.tasks_max),

@@ -13,6 +13,7 @@ from hlsswarm.controller.record import ever_streamed, finished
 from hlsswarm.core import names
 from hlsswarm.core import summary as model
 from hlsswarm.core.headers import redact
+from hlsswarm.core.origin_load import OriginLoad
 from hlsswarm.core.thresholds import Outcome, evaluate
 from hlsswarm.core.verdict import Evidence, judge, streaming_share
 from hlsswarm.units.cgroups import Usage
@@ -48,8 +49,9 @@ class Ending:
 class Conclusion:
     """Draws a run's conclusion; made when the run begins, because its start is part of it."""
 
-    def __init__(self, opened_run: OpenRun) -> None:
+    def __init__(self, opened_run: OpenRun, origin: OriginLoad | None = None) -> None:
         self._run = opened_run
+        self._origin = origin
         self._swarm = opened_run.swarm
         self._began = asyncio.get_running_loop().time()
         self._began_wall = datetime.datetime.now(datetime.UTC)
@@ -79,6 +81,7 @@ class Conclusion:
             streaming_seconds=record.streaming_seconds,
             lost_seconds=record.lost_seconds,
             restarts=record.restarts,
+            playlists_read=totals.playlists.finished,
             segment_requests=totals.segments.requests,
             segment_failures=totals.segments.failed,
             ramp_planned_seconds=self._planned_seconds(),
@@ -129,11 +132,13 @@ class Conclusion:
             playlists=kinds["playlist"],
             init=kinds["init"],
             keys=kinds["key"],
+            connections=totals.measured.connections,
             http_errors=dict(totals.http_errors),
             errors=model.error_classes(totals.measured),
             ramp=self._ramp(evidence),
             resources=self._resources(),
             controller=self._controller(),
+            origin={} if self._origin is None else self._origin.figures(),
             thresholds=tuple(outcome.as_dict() for outcome in outcomes),
             verdict=str(verdict),
             reasons=reasons,

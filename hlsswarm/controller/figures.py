@@ -15,6 +15,7 @@ from hlsswarm.core.origin_load import OriginLoad
 from hlsswarm.core.plan import Plan
 from hlsswarm.core.quantities import format_size
 from hlsswarm.core.states import ClientState
+from hlsswarm.metrics.measured import MeasuredFigures
 from hlsswarm.metrics.swarm import SwarmFigures
 from hlsswarm.report.live_figures import LiveFigures
 from hlsswarm.report.terminal import Progress
@@ -67,6 +68,24 @@ class RunFigures:
             telemetry_dropped_bytes=totals.dropped_bytes,
             telemetry_unattributed=totals.unattributed_connections,
             cpu_seconds=own_cpu_seconds(),
+        )
+
+    def measured(self) -> MeasuredFigures:
+        """Measurements of this moment for the collector."""
+        swarm = self._swarm
+        now = asyncio.get_running_loop().time()
+        clients = {
+            str(client.number): {
+                "up": float(client.state(now) is ClientState.STREAMING),
+                "segments": float(client.telemetry.segments),
+                "restarts": float(client.restarts),
+            }
+            for client in (swarm.clients if swarm.plan.per_client_metrics else ())
+        }
+        return MeasuredFigures(
+            measured=swarm.totals.measured,
+            origin={} if self._origin is None else self._origin.figures(),
+            clients=clients if swarm.plan.per_client_metrics else None,
         )
 
     def progress(self) -> Progress:

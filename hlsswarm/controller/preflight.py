@@ -45,6 +45,8 @@ class Stream:
     target_duration_seconds: float = DEFAULT_TARGET_DURATION_SECONDS
     segment_seconds: float = DEFAULT_TARGET_DURATION_SECONDS
     """Media in a segment, on average over those that are listed."""
+    dated_url: str | None = None
+    """A live Media Playlist whose segments have dates (EXT-X-PROGRAM-DATE-TIME)."""
     looked_at: bool = False
 
     @property
@@ -86,6 +88,7 @@ def look_at(look: Look) -> Stream:
     """Fetch and read the playlist. Raises PreflightError with what is wrong with it."""
     url = look.url
     final_url, text = _fetch(url, look)
+    media_url = final_url
     playlist = _parse(url, text)
     variants = len(playlist.playlists)
     selection = None
@@ -95,11 +98,12 @@ def look_at(look: Look) -> Stream:
         chosen = selection.variant if selection else None
         uri = chosen.url if chosen else playlist.playlists[0].uri
         first = _variant_url(url, final_url, uri)
-        _, text = _fetch(first, look)
+        media_url, text = _fetch(first, look)
         playlist = _parse(first, text)
     if not playlist.segments:
         raise PreflightError(f"The playlist at {url} has no segments (yet).", hint=_HINT)
     target = playlist.target_duration
+    dated = not playlist.is_endlist and playlist.segments[-1].current_program_date_time is not None
     lengths = [segment.duration or 0.0 for segment in playlist.segments]
     return Stream(
         is_live=not playlist.is_endlist,
@@ -107,6 +111,7 @@ def look_at(look: Look) -> Stream:
         selection=selection,
         target_duration_seconds=float(target or DEFAULT_TARGET_DURATION_SECONDS),
         segment_seconds=sum(lengths) / len(lengths) or DEFAULT_TARGET_DURATION_SECONDS,
+        dated_url=media_url if dated else None,
         looked_at=True,
     )
 

@@ -6,7 +6,7 @@ Sampled once a second by the swarm; the verdict's evidence is made from it. No I
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from hlsswarm.controller.client import Client
@@ -33,6 +33,8 @@ class RunRecord:
     streaming_seconds: float = 0.0
     lost_seconds: float = 0.0
     saturation: Saturation = field(default_factory=Saturation)
+    tell: Callable[[str], None] = lambda _: None
+    """Who wants to hear of every end of a process (-v)."""
     recent_errors: deque[str] = field(default_factory=lambda: deque(maxlen=RECENT_ERRORS))
     _sampled_at: float | None = None
 
@@ -59,7 +61,9 @@ class RunRecord:
         client.telemetry.totals.measured.sessions.failed += 1
         client.last_end = words
         said = client.telemetry.last_error
-        self.recent_errors.append(f"#{client.number} {words}" + (f": {said}" if said else ""))
+        event = f"#{client.number} {words}" + (f": {said}" if said else "")
+        self.recent_errors.append(event)
+        self.tell(event)
 
     def played_to_end(self, client: Client) -> None:
         """A process has played a finished presentation to its end."""

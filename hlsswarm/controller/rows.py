@@ -70,23 +70,9 @@ class RowMaker:
             stalls=grown["stalls"],
             sessions_failed=grown["sessions_failed"],
             http_errors=totals.http_errors - before.http_errors,
-            origin=_origin_figures(origin),
+            origin={} if origin is None else origin.figures(),
             generator_cpu_share=(cpu_seconds - before.cpu_seconds) / span,
             dropped_bytes=grown["dropped_bytes"],
         )
         self._before = _Before(seconds, cpu_seconds, counters, Counter(totals.http_errors), numbers)
         return row
-
-
-def _origin_figures(origin: OriginLoad | None) -> dict[str, float]:
-    """What is known of the origin now, with units of measure in the names."""
-    if origin is None:
-        return {}
-    known = {
-        "connections": origin.connections,
-        "requests_per_second": origin.requests_per_second,
-        "cpu_share": origin.cpu_share,
-        "memory_bytes": origin.memory_used_bytes,
-        "sent_bytes_per_second": origin.sent_bytes_per_second,
-    }
-    return {name: float(value) for name, value in known.items() if value is not None}

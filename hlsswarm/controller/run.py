@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from hlsswarm.controller.conclusion import Conclusion, Ending
+from hlsswarm.controller.edge import follow_edge
 from hlsswarm.controller.figures import RunFigures
 from hlsswarm.controller.machine_check import check_machine
 from hlsswarm.controller.opening import allow_files, opened
@@ -77,15 +79,18 @@ async def _run(
     async with opened(plan, program, stream) as opened_run:
         swarm = opened_run.swarm
         stopper.on_second = swarm.kill
-        conclusion = Conclusion(opened_run)
+        watch = _origin_watch(plan, say)
+        load = watch.load if watch else None
+        conclusion = Conclusion(opened_run, load)
         with _results_kept(plan, swarm, conclusion) as writer:
             say_beginning(say, opened_run)
-            watch = _origin_watch(plan, say)
-            figures = RunFigures(opened_run, watch.load if watch else None)
-            recorder = Recorder(swarm, conclusion, writer, watch.load if watch else None)
+            figures = RunFigures(opened_run, load)
+            recorder = Recorder(swarm, conclusion, writer, load)
             async with metrics_served(figures, opened_run.own, listener, say):
                 with progress_shown(figures, stopper, say, live=live) as progress:
                     jobs = [progress, recorder.follow] + ([watch.follow] if watch else [])
+                    if stream.dated_url is not None:
+                        jobs.append(_edge_followed(swarm, stream))
                     broken = await _follow(swarm, stopper, jobs, figures)
                 say(f"Stopping {swarm.record.active} clients …")
                 conclusion.about_to_stop(manager_answers=figures.manager_answers)
@@ -116,6 +121,16 @@ def _results_kept(
     except BaseException:
         writer.close()
         raise
+
+
+def _edge_followed(swarm: Swarm, stream: Stream) -> Callable[[], Awaitable[None]]:
+    return functools.partial(
+        follow_edge,
+        swarm.totals.edge,
+        stream.dated_url or "",
+        interval_seconds=stream.target_duration_seconds,
+        address=swarm.plan.resolve_address,
+    )
 
 
 def _origin_watch(plan: Plan, say: Say) -> OriginWatch | None:

@@ -20,10 +20,11 @@ from hlsswarm.core.commands import notes
 from hlsswarm.core.headers import redact
 from hlsswarm.core.plan import Plan
 from hlsswarm.core.quantities import format_duration
+from hlsswarm.metrics.measured import MeasuredCollector
 from hlsswarm.metrics.own import OwnMetrics
 from hlsswarm.metrics.server import MetricsServer
 from hlsswarm.metrics.swarm import SwarmCollector
-from hlsswarm.report.terminal import progress_text
+from hlsswarm.report.terminal import event_text, progress_text
 
 Say = Callable[[str], None]
 
@@ -49,6 +50,10 @@ def say_beginning(say: Say, opened_run: OpenRun) -> None:
     duration = plan.duration_seconds
     until = f"for {format_duration(duration)}" if duration else "until stopped (Ctrl+C)"
     say(f"Run {swarm.run}: {plan.clients} clients, ramp {rate}, {until}")
+    if plan.verbose:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        swarm.record.tell = lambda words: say(event_text(loop.time() - began, words))
 
 
 def _say_stream(say: Say, plan: Plan, stream: Stream) -> None:
@@ -75,6 +80,7 @@ async def metrics_served(
         return
     registry = CollectorRegistry()
     registry.register(SwarmCollector(figures.metrics))
+    registry.register(MeasuredCollector(figures.measured))
     server = MetricsServer(
         listener, (registry, own.registry), healthy=lambda: figures.manager_answers
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -70,6 +71,7 @@ class Swarm:
         self.totals = TelemetryTotals(
             media_seconds=stream.segment_seconds / max(1, stream.playlists),
             timed=plan.client.measure == "exact",
+            unix_offset=time.time() - asyncio.get_running_loop().time(),
         )
         self.record = RunRecord()
         self.clients = [

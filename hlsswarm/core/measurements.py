@@ -67,6 +67,8 @@ class SessionMeasure:
     failed: int = 0
     """Ended before they should: any end of a live session but the run's own."""
     startup: LogHistogram = field(default_factory=LogHistogram)
+    live_latency: LogHistogram = field(default_factory=LogHistogram)
+    """How far behind real time playback began (EXT-X-PROGRAM-DATE-TIME); empty where unknown."""
     stalls: int = 0
     stalled_seconds: float = 0.0
     watched_seconds: float = 0.0
@@ -76,6 +78,7 @@ class SessionMeasure:
         self.started += other.started
         self.failed += other.failed
         self.startup.merge(other.startup)
+        self.live_latency.merge(other.live_latency)
         self.stalls += other.stalls
         self.stalled_seconds += other.stalled_seconds
         self.watched_seconds += other.watched_seconds
@@ -86,6 +89,7 @@ class SessionMeasure:
             "started": self.started,
             "failed": self.failed,
             "startup": self.startup.as_dict(),
+            "live_latency": self.live_latency.as_dict(),
             "stalls": self.stalls,
             "stalled_seconds": self.stalled_seconds,
             "watched_seconds": self.watched_seconds,
@@ -98,6 +102,7 @@ class SessionMeasure:
             started=int(document["started"]),
             failed=int(document["failed"]),
             startup=LogHistogram.from_dict(document["startup"]),
+            live_latency=LogHistogram.from_dict(document["live_latency"]),
             stalls=int(document["stalls"]),
             stalled_seconds=float(document["stalled_seconds"]),
             watched_seconds=float(document["watched_seconds"]),
@@ -112,6 +117,8 @@ class Measurements:
         default_factory=lambda: {kind: RequestMeasure() for kind in REQUEST_KINDS}
     )
     sessions: SessionMeasure = field(default_factory=SessionMeasure)
+    connections: int = 0
+    """New connections; what is asked beyond them went over kept-alive ones."""
     http_errors: Counter[int] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
     """Errors by class (`refused`, `timeout`, `404`, …: core.error_classes)."""
@@ -133,6 +140,7 @@ class Measurements:
         for kind, measure in other.kinds.items():
             self.kinds[kind].merge(measure)
         self.sessions.merge(other.sessions)
+        self.connections += other.connections
         self.http_errors.update(other.http_errors)
         self.errors.update(other.errors)
         self.error_examples = {**other.error_examples, **self.error_examples}
@@ -143,6 +151,7 @@ class Measurements:
             "schema": SCHEMA,
             "requests": {kind: measure.as_dict() for kind, measure in self.kinds.items()},
             "sessions": self.sessions.as_dict(),
+            "connections": self.connections,
             "http_errors": {str(code): n for code, n in sorted(self.http_errors.items())},
             "errors": {
                 name: {"count": n, "example": self.error_examples.get(name, "")}
@@ -159,6 +168,7 @@ class Measurements:
         for kind, measure in document["requests"].items():
             made.kinds[kind] = RequestMeasure.from_dict(measure)
         made.sessions = SessionMeasure.from_dict(document["sessions"])
+        made.connections = int(document["connections"])
         made.http_errors = Counter({int(c): int(n) for c, n in document["http_errors"].items()})
         for name, error in document["errors"].items():
             made.errors[name] = int(error["count"])

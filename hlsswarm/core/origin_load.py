@@ -131,3 +131,14 @@ class OriginLoad:
             self.sent_bytes_per_second = rate(reading.sent_bytes, before.sent_bytes, seconds)
         self.memory_used_bytes = reading.memory_used_bytes
         self._node = (now, reading)
+
+    def figures(self) -> dict[str, float]:
+        """What is known now, with units of measure in the names."""
+        known = {
+            "connections": self.connections,
+            "requests_per_second": self.requests_per_second,
+            "cpu_share": self.cpu_share,
+            "memory_bytes": self.memory_used_bytes,
+            "sent_bytes_per_second": self.sent_bytes_per_second,
+        }
+        return {name: float(value) for name, value in known.items() if value is not None}

@@ -90,6 +90,7 @@ class Plan:
     """What the URL's host name stands for, for the clients."""
     dangerous: bool = False
     thresholds: tuple[Threshold, ...] = ()
+    per_client_metrics: bool = False
     nginx_metrics_url: str | None = None
     """The origin's stub_status page."""
     origin_metrics_url: str | None = None

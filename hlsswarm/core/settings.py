@@ -204,6 +204,14 @@ RUN_SETTINGS: tuple[Setting, ...] = (
         "HOST:PORT, or off",
     ),
     Setting(
+        "per-client-metrics",
+        "output",
+        "series for each client too: their number grows with the swarm",
+        bool,
+        False,
+        flag=True,
+    ),
+    Setting(
         "summary-interval",
         "output",
         "time between two lines of progress",

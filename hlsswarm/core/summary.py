@@ -115,6 +115,8 @@ class Sessions:
     started: int
     failed: int
     startup_seconds: Times
+    live_latency_seconds: Times | None
+    """How far behind real time playback began; None where the playlist has no dates."""
     stalls: int
     stalled_seconds: float
     watched_seconds: float
@@ -126,6 +128,7 @@ class Sessions:
             measure.started,
             measure.failed,
             Times.of(measure.startup),
+            Times.of(measure.live_latency) if measure.live_latency.count else None,
             measure.stalls,
             measure.stalled_seconds,
             measure.watched_seconds,
@@ -197,12 +200,16 @@ class Summary:
     playlists: Requests
     init: Requests
     keys: Requests
+    connections: int
+    """New connections of all requests; the other requests went over kept-alive ones."""
     http_errors: Mapping[int, int]
     errors: Mapping[str, ErrorClass]
     """By class (core.error_classes)."""
     ramp: Ramp
     resources: Resources
     controller: Controller
+    origin: Mapping[str, float]
+    """The origin's own load when the run ended, by figure; empty without a source."""
     thresholds: tuple[Mapping[str, Any], ...]
     """Each with `threshold`, `value`, `passed`, `had_data`."""
     verdict: str

@@ -44,6 +44,7 @@ class Evidence:
     lost_seconds: float
     """Buffering, in back-off, or starting for too long."""
     restarts: int
+    playlists_read: int
     segment_requests: int
     segment_failures: int
     ramp_planned_seconds: float
@@ -69,9 +70,7 @@ def judge(evidence: Evidence) -> tuple[Verdict, tuple[str, ...]]:
     if broken:
         return Verdict.VOID, broken
     if evidence.ever_streamed == 0:
-        if evidence.interrupted and evidence.restarts == 0:
-            return Verdict.VOID, ("The run was stopped before any client had streamed.",)
-        return Verdict.FAILING, ("No client ever received a segment.",)
+        return _nobody_streamed(evidence)
     verdict, reasons = _origin(evidence)
     if evidence.saturated_from_clients is None:
         return verdict, reasons
@@ -83,6 +82,18 @@ def judge(evidence: Evidence) -> tuple[Verdict, tuple[str, ...]]:
         # What the clients lacked may have been ours to give.
         return Verdict.VOID, (saturated, *reasons)
     return verdict, (*reasons, saturated)
+
+
+def _nobody_streamed(evidence: Evidence) -> tuple[Verdict, tuple[str, ...]]:
+    """What it means that not one segment arrived."""
+    if evidence.interrupted and evidence.restarts == 0:
+        return Verdict.VOID, ("The run was stopped before any client had streamed.",)
+    if evidence.playlists_read and not evidence.segment_requests and not evidence.restarts:
+        return Verdict.VOID, (
+            "Clients read playlists and went on, but no request for a segment was understood in "
+            "their messages.",
+        )
+    return Verdict.FAILING, ("No client ever received a segment.",)
 
 
 def streaming_share(evidence: Evidence) -> float | None:

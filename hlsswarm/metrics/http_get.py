@@ -16,10 +16,10 @@ class GetError(Exception):
     """The answer could not be had; the text says why in words."""
 
 
-async def get(url: str, *, timeout_seconds: float) -> bytes:
-    """The body behind an http or https URL. Raises GetError."""
+async def get(url: str, *, timeout_seconds: float, address: str | None = None) -> bytes:
+    """The body behind an http or https URL, from `address` if that is given. Raises GetError."""
     try:
-        return await asyncio.wait_for(_get(url), timeout_seconds)
+        return await asyncio.wait_for(_get(url, address), timeout_seconds)
     except TimeoutError:
         raise GetError("no answer in time") from None
     except OSError as error:
@@ -28,12 +28,15 @@ async def get(url: str, *, timeout_seconds: float) -> bytes:
         raise GetError(f"no proper HTTP: {error}") from None
 
 
-async def _get(url: str) -> bytes:
+async def _get(url: str, address: str | None) -> bytes:
     parts = urlsplit(url)
     tls = ssl.create_default_context() if parts.scheme == "https" else None
     port = parts.port or (443 if tls else 80)
     host = parts.hostname or ""
-    reader, writer = await asyncio.open_connection(host, port, ssl=tls)
+    name = host if tls and address else None
+    reader, writer = await asyncio.open_connection(
+        address or host, port, ssl=tls, server_hostname=name
+    )
     try:
         connection = h11.Connection(h11.CLIENT)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

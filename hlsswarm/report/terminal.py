@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,9 +146,26 @@ def _playback(sessions: Sessions) -> list[tuple[str, str]]:
     told = f"{sessions.started}, {sessions.failed} failed"
     if startup.count:
         told += f", startup p50 {startup.p50:.2f} s, p95 {startup.p95:.2f} s"
+    rows = [("sessions", told)]
+    if sessions.live_latency_seconds is not None:
+        latency = sessions.live_latency_seconds
+        rows.append(("live latency", f"p50 {latency.p50:.2f} s, p95 {latency.p95:.2f} s at start"))
     share = sessions.stalled_seconds / (sessions.stalled_seconds + sessions.watched_seconds or 1)
     lost = f", {sessions.stalled_seconds:.1f} s in all ({share:.2%})" if sessions.stalls else ""
-    return [("sessions", told), ("stalls", f"{sessions.stalls}{lost}")]
+    return [*rows, ("stalls", f"{sessions.stalls}{lost}")]
+
+
+def _origin(figures: Mapping[str, float]) -> list[tuple[str, str]]:
+    """The origin's own load, where a source of it was named."""
+    forms: dict[str, Callable[[float], str]] = {
+        "connections": lambda value: f"{value:.0f} connections",
+        "requests_per_second": lambda value: f"{_three(value)} requests/s",
+        "cpu_share": lambda value: f"{value:.0%} CPU",
+        "memory_bytes": lambda value: f"{format_size(value)} memory",
+        "sent_bytes_per_second": lambda value: f"{_bit_rate(value)} sent",
+    }
+    told = [forms[name](value) for name, value in figures.items() if name in forms]
+    return [("origin", ", ".join(told))] if told else []
 
 
 def _errors(errors: Mapping[str, ErrorClass]) -> list[tuple[str, str]]:
@@ -188,6 +205,7 @@ def _rows(summary: Summary) -> list[tuple[str, str]]:
         *_times("playlist time", playlists),
         ("HTTP errors", _counts(summary.http_errors)),
         *_errors(summary.errors),
+        *_origin(summary.origin),
         (
             "ramp",
             f"{ramp.actual_seconds:.1f} s (planned {ramp.planned_seconds:.1f} s), "

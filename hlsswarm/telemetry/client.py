@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from hlsswarm.core.error_classes import Failures
 from hlsswarm.core.headers import NO_TRAILING_CRLF, redact
 from hlsswarm.core.histogram import LogHistogram
+from hlsswarm.core.live_edge import LiveEdge
 from hlsswarm.core.measurements import Measurements, RequestMeasure
 from hlsswarm.core.playhead import Playhead
 from hlsswarm.core.states import DEFAULT_TARGET_DURATION_SECONDS
-from hlsswarm.telemetry.parser import RequestKind
+from hlsswarm.telemetry.sink import RequestKind
 
 _UNTOLD_STATUSES = {"http_401": 401, "http_407": 407}
 """Statuses that ffmpeg tells in no line of its own (libavformat/http.c, check_http_code)."""
@@ -33,6 +34,10 @@ class TelemetryTotals:
     ended: bool = False
     """Whether the run is over: what a client still begins while it is stopped never gets out."""
     measured: Measurements = field(default_factory=Measurements)
+    edge: LiveEdge = field(default_factory=LiveEdge)
+    """When the segments of the stream were made, as far as its playlist tells."""
+    unix_offset: float = 0.0
+    """Wall clock minus the caller's clock, in seconds."""
     window: LogHistogram = field(default_factory=LogHistogram)
     """Segment download times since somebody took it away last (take_window)."""
     lines: int = 0
@@ -63,6 +68,10 @@ class TelemetryTotals:
         """HTTP error statuses."""
         return self.measured.http_errors
 
+    def unix_time(self, now: float) -> float:
+        """Seconds since 1970 at a time of the caller's clock."""
+        return now + self.unix_offset
+
     def take_window(self) -> LogHistogram:
         """Segment download times since the last call."""
         window, self.window = self.window, LogHistogram()
@@ -80,6 +89,8 @@ class ClientTelemetry:
     """Since when the present process talks; None while there is none."""
     segments: int = 0
     """Media Segments of all processes of this client."""
+    first_url: str = ""
+    """The Media Segment that the present process began with."""
     first_segment_at: float | None = None
     """When the present process finished its first Media Segment."""
     last_segment_at: float | None = None
@@ -175,10 +186,23 @@ class ClientTelemetry:
 
     def input_opened(self, now: float) -> None:
         """ffmpeg has understood the stream: playback starts."""
-        if self.playhead is not None and self.playhead.started_at is None:
-            self.playhead.start(now)
-            startup = self.playhead.startup_seconds
-            self.totals.measured.sessions.startup.add(startup or 0.0)
+        if self.playhead is None or self.playhead.started_at is not None:
+            return
+        self.playhead.start(now)
+        sessions = self.totals.measured.sessions
+        sessions.startup.add(self.playhead.startup_seconds or 0.0)
+        began = self.totals.edge.time_of(self.first_url)
+        if began is not None:
+            sessions.live_latency.add(max(0.0, self.totals.unix_time(now) - began))
+
+    def connected(self) -> None:
+        """ffmpeg has opened a connection."""
+        if not self.totals.ended:
+            self.totals.measured.connections += 1
+
+    def first_segment(self, url: str) -> None:
+        """Playback is to begin with this Media Segment."""
+        self.first_url = url
 
     def error_line(self, level: str, text: str) -> None:
         """ffmpeg complained: count the failure once, and keep the first example of each class."""

@@ -18,11 +18,12 @@ After ffmpeg's closing report it is what the stop cut off: aborted, and its byte
 
 from __future__ import annotations
 
-import enum
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
+
+from hlsswarm.telemetry.sink import RequestKind, TelemetrySink
 
 Measure = Literal["exact", "light"]
 MAX_LINE_BYTES: Final = 64 * 1024
@@ -41,16 +42,6 @@ _ADDRESS: Final = re.compile(r" @ 0x[0-9a-fA-F]+|\b0x[0-9a-fA-F]{6,}")
 _PLAIN_NAMES: Final = (b".ts", b".m2ts", b".aac", b".mp3", b".ac3", b".ec3", b".vtt", b".webvtt")
 _MP4_NAMES: Final = (b".mp4", b".m4s", b".m4v", b".m4a", b".m4i", b".cmfv", b".cmfa", b".fmp4")
 
-
-class RequestKind(enum.StrEnum):
-    """What an HLS client asks for, in the words of RFC 8216bis."""
-
-    PLAYLIST = "playlist"
-    SEGMENT = "segment"
-    INIT = "init"
-    KEY = "key"
-
-
 _PLAYLIST, _SEGMENT = RequestKind.PLAYLIST, RequestKind.SEGMENT
 # The first 20 bytes of hls.c's complaints that an opening failed, and what it can be about.
 _FAILURES: Final = {
@@ -60,31 +51,6 @@ _FAILURES: Final = {
     b"parse_playlist error": (_PLAYLIST,),
     b"Unable to open key f": (RequestKind.KEY,),
 }
-
-
-class TelemetrySink(Protocol):
-    """Receives what the log tells; times are the `now` given to feed, in seconds.
-
-    A call may come after the calls for later lines; its times are those of its own line. A request
-    is started once per resource, followed redirects included, and failed with an HTTP error status
-    or None (refused, timed out, cut short). `size_bytes` is a body's size (of an AES-128 segment:
-    decrypted); None in light measuring, where `now` is the first line that proves an answer, and
-    for the first playlist, which ffmpeg closes at its exit. bytes_read gives the bytes of closed
-    connections that no request_finished has given. input_opened: playback begins. error_line: level
-    warning, error, fatal or panic, at most 300 printable characters.
-    """
-
-    def request_started(self, kind: RequestKind, now: float) -> None: ...
-    def request_finished(
-        self, kind: RequestKind, started: float, now: float, size_bytes: int | None
-    ) -> None: ...
-    def request_failed(
-        self, kind: RequestKind, started: float, now: float, status: int | None
-    ) -> None: ...
-    def http_error(self, status: int) -> None: ...
-    def bytes_read(self, size_bytes: int) -> None: ...
-    def input_opened(self, now: float) -> None: ...
-    def error_line(self, level: str, text: str) -> None: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -117,6 +83,7 @@ class FFmpegLogParser:
         self._sink = sink
         self._exact = measure == "exact"
         self._partial = bytearray()
+        self._told_first = False
         self._dropping = self._levelled = self._signalled = False  # levelled: ffmpeg itself logs
         self._context = self._bare = b""
         self._announced: tuple[RequestKind, bytes, int] | None = None  # kind, URL, playlist
@@ -224,6 +191,9 @@ class FFmpegLogParser:
         if is_init and len(self._inits) < _MAX_REMEMBERED_URLS:
             self._inits.add(key)
         self._announced = (RequestKind.INIT if is_init else _SEGMENT, url, playlist)
+        if not is_init and not self._told_first:
+            self._told_first = True
+            self._sink.first_segment(url.decode(errors="replace"))
         self._announced_open = False
         return True
 
@@ -266,6 +236,11 @@ class FFmpegLogParser:
             self._settle_silent(now, is_playlist=not self._skips)
             self._silent = now
         return True
+
+    def _connected(self, message: bytes, _now: float) -> bool:
+        if is_connection := message.startswith(b"Successfully connected"):
+            self._sink.connected()
+        return is_connection
 
     def _statistics(self, message: bytes, now: float) -> bool:
         if (match := _STATISTICS.match(message)) is None:
@@ -389,7 +364,7 @@ class FFmpegLogParser:
 _HANDLERS: Final[dict[bytes, Callable[[FFmpegLogParser, bytes, float], bool]]] = {
     b"Statisti": FFmpegLogParser._statistics,
     b"Starting": lambda self, text, now: text[8:19] == b" connection" and self._connection(now),
-    b"Successf": lambda _self, text, _now: text.startswith(b"Successfully connected"),
+    b"Successf": FFmpegLogParser._connected,
     b"HLS requ": FFmpegLogParser._hls_request,
     b"Opening ": FFmpegLogParser._opening,
     b"Skip ('#": FFmpegLogParser._landmark,

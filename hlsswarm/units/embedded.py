@@ -149,6 +149,7 @@ def _start_keeper(directory: Path, systemd: Path, log: IO[bytes]) -> subprocess.
             stdout=log,
             stderr=log,
             cwd="/",
+            start_new_session=True,  # Ctrl+C is not for the keeper
             env=environment,
             pass_fds=(lock,),
         )

@@ -277,7 +277,6 @@ def main() -> None:
     """
     directory, systemd, cgroup_name, lock = sys.argv[1:]
     os.set_inheritable(int(lock), False)
-    os.setsid()
     keep(Path(directory), Path(systemd), cgroup_name)
 
 

@@ -18,6 +18,7 @@ GOOD = Evidence(
     streaming_seconds=6000,
     lost_seconds=10,
     restarts=0,
+    playlists_read=900,
     segment_requests=3000,
     segment_failures=0,
     ramp_planned_seconds=20,
@@ -58,7 +59,7 @@ def test_part_of_the_swarm_plays(changes: dict[str, object]) -> None:
     [
         {"lost_seconds": 6001},
         {"segment_failures": 751},
-        {"ever_streamed": 0, "segment_requests": 0},
+        {"ever_streamed": 0, "segment_requests": 0, "playlists_read": 0},
         {"ever_streamed": 0, "restarts": 3, "interrupted": True},
     ],
 )

@@ -24,7 +24,7 @@ from hlsswarm.metrics import server as server_module
 from hlsswarm.metrics.own import OwnMetrics
 from hlsswarm.metrics.server import MetricsServer, bind
 from hlsswarm.metrics.swarm import SwarmCollector, SwarmFigures
-from hlsswarm.telemetry.parser import RequestKind
+from hlsswarm.telemetry.sink import RequestKind
 from tests.support import free_port, wait_for
 
 NOTHING_YET = SwarmFigures(

