@@ -131,7 +131,7 @@ ONLY_IN = {
     "pystemd": {"units/bus.py"},
     "prometheus_client": {"metrics", "controller", "core/origin_load.py"},
     "h11": {"metrics"},
-    "m3u8": {"controller/preflight.py", "core/variants.py"},
+    "m3u8": {"controller/preflight.py", "core/live_edge.py", "core/variants.py"},
     "jinja2": {"core", "report"},
     "argparse": {"cli"},
     "rich": {"report/live.py"},

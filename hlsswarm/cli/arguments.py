@@ -8,6 +8,7 @@ import os
 import re
 import textwrap
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from hlsswarm import __version__
@@ -153,7 +154,14 @@ def check_manager(kind: str) -> str:
 
 def add_run(parser: argparse.ArgumentParser) -> None:
     """Arguments of `run`."""
-    parser.add_argument("url", metavar="URL", help="the playlist's URL (http or https)")
+    parser.add_argument("url", nargs="?", metavar="URL", help="the playlist's URL (http or https)")
+    parser.add_argument(
+        "--config",
+        "-config",
+        type=Path,
+        metavar="FILE",
+        help="TOML with `url` and any of the settings below; flags come before it",
+    )
     add_settings(parser, RUN_SETTINGS)
     output = parser.add_argument_group("modes")
     output.add_argument("-v", "--verbose", action="store_true", help="tell more while it runs")
@@ -184,6 +192,10 @@ def _source(url: str | None) -> str | None:
 
 def client_options(arguments: argparse.Namespace) -> ClientOptions:
     """What each client is asked to do. Raises UsageError."""
+    if arguments.url is None:
+        raise UsageError(
+            "The playlist's URL is missing.", hint="Give it last, or as `url` in --config."
+        )
     return ClientOptions(
         arguments.url,
         user_agent=arguments.user_agent,

@@ -10,7 +10,8 @@ import importlib
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from hlsswarm.cli.arguments import (
     RUN_EXAMPLES,
@@ -21,6 +22,7 @@ from hlsswarm.cli.arguments import (
     add_settings,
     version_text,
 )
+from hlsswarm.cli.config_file import read_config
 from hlsswarm.cli.origin_arguments import ORIGIN_EXAMPLES, add_demo, add_origin
 from hlsswarm.cli.output import UnheardError, write_anything
 from hlsswarm.cli.report_arguments import REPORT_EXAMPLES, add_report
@@ -66,8 +68,8 @@ _ORIGIN = _later("origin_command", "origin")
 _DEMO = _later("origin_command", "demo")
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+def build_parser(run_defaults: Mapping[str, Any] | None = None) -> argparse.ArgumentParser:
+    """The whole command line; `run_defaults` come before the settings' own."""
     parser = Parser(
         prog="hlsswarm",
         description=_DESCRIPTION,
@@ -91,7 +93,9 @@ def build_parser() -> argparse.ArgumentParser:
         made.set_defaults(function=function)
         return made
 
-    add_run(command("run", "run a swarm of clients against a stream", _RUN, RUN_EXAMPLES))
+    run = command("run", "run a swarm of clients against a stream", _RUN, RUN_EXAMPLES)
+    add_run(run)
+    run.set_defaults(**(run_defaults or {}))
     doctor = command(
         "doctor",
         "hold this machine against what so many clients need",
@@ -154,6 +158,10 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     """The command line taken apart. Raises UsageError."""
     parser = build_parser()
     arguments, unknown = parser.parse_known_args(with_command(words))
+    if getattr(arguments, "config", None) is not None:
+        # Once more, with what the file says in the place of the defaults.
+        parser = build_parser(run_defaults=read_config(arguments.config))
+        arguments, unknown = parser.parse_known_args(with_command(words))
     if unknown:
         # argparse itself would point to the help of all commands.
         parser.prog += f" {arguments.command}"

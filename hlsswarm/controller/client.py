@@ -28,6 +28,7 @@ class Client:
     restarts: int = 0
     counter_reset: bool = False
     """Whether systemd's restart counter was reset for the present process."""
+    played_to_end: bool = False
     last_end: str = ""
     """How the process ended last, in words."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from hlsswarm.controller.client import Client
 from hlsswarm.core.saturation import Saturation
-from hlsswarm.core.states import ClientState, Phase
+from hlsswarm.core.states import ClientState
 
 RECENT_ERRORS = 5
 
@@ -68,6 +68,7 @@ class RunRecord:
     def played_to_end(self, client: Client) -> None:
         """A process has played a finished presentation to its end."""
         self.exits["0"] += 1
+        client.played_to_end = True
         client.last_end = "played to the end"
 
     def sample(self, clients: Iterable[Client], now: float) -> Counter[ClientState]:
@@ -103,4 +104,4 @@ def ever_streamed(clients: Iterable[Client]) -> int:
 
 def finished(clients: Iterable[Client]) -> int:
     """Clients that played a finished presentation to its end."""
-    return sum(1 for client in clients if client.phase is Phase.FINISHED)
+    return sum(1 for client in clients if client.played_to_end)

@@ -217,12 +217,15 @@ class Swarm:
             await asyncio.sleep(next_sample - loop.time())
 
     def _reconcile(self) -> None:
-        """Find units that wait for a restart without a word from their process (203, 222)."""
-        for unit in self.manager.list_units(names.run_pattern(self.run)):
-            client = self._by_unit.get(unit.name)
-            if client is None or client.pid is not None:
+        """Find units whose end no process has told: failed before stderr (203, 222), or gone."""
+        units = self.manager.list_units(names.run_pattern(self.run))
+        known = {unit.name: unit.sub for unit in units}
+        for client in self.clients:
+            if client.pid is not None or client.unit in self._due:
                 continue
-            if unit.sub == "auto-restart" and client.phase is not Phase.BACKOFF:
+            sub = known.get(client.unit)
+            waits = sub == "auto-restart" and client.phase is not Phase.BACKOFF
+            if waits or (sub is None and client.phase is Phase.RUNNING):
                 self.restarts.process_ended(client, None)
 
     async def all_finished(self) -> None:

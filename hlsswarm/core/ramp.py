@@ -37,8 +37,12 @@ def ramp_schedule(
     if clients < 0 or rate_per_second < 0 or jitter_seconds < 0:
         raise ValueError("clients, rate and jitter must not be negative")
     rng = random.Random(f"ramp {seed}")
-    gap = 1 / rate_per_second if rate_per_second else 0.0
     starts = [
-        Start(index * gap + rng.uniform(0, jitter_seconds), index + 1) for index in range(clients)
+        Start(
+            # Divided, not multiplied by 1/rate: that would be infinite for the smallest rates.
+            (index / rate_per_second if rate_per_second else 0.0) + rng.uniform(0, jitter_seconds),
+            index + 1,
+        )
+        for index in range(clients)
     ]
     return tuple(sorted(starts, key=lambda start: start.due_seconds))

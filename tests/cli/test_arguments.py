@@ -266,7 +266,7 @@ _DURATION_HINT = "Give a duration such as 30m, 90s or 1.5h."
 @pytest.mark.parametrize(
     ("words", "message", "hint"),
     [
-        ((), "URL is missing.", "See `hlsswarm run --help`."),
+        ((), "The playlist's URL is missing.", "Give it last, or as `url` in --config."),
         ((URL, URL), f"{URL} is one word too many.", "See `hlsswarm run --help`."),
         (("--clinets", "5", URL), "There is no option --clinets.", "See `hlsswarm run --help`."),
         ((URL, "--clients"), "--clients lacks its value.", "See `hlsswarm run --help`."),
