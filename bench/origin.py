@@ -65,7 +65,8 @@ http {{
 """
 _SERVER: Final = """\
     server {{
-        listen 127.0.0.1:{port} backlog=4096;
+        # A small buffer: what nginx calls sent is then, but for a little, what has arrived.
+        listen 127.0.0.1:{port} backlog=4096 sndbuf=16k;
         root "{root}/media";
         access_log "{root}/{name}.log" truth;
         {rules}
@@ -128,12 +129,12 @@ class Origin:
         try:
             until = time.monotonic() + seconds
             while time.monotonic() < until:
-                for client in sockets(port):
+                for client, state in sockets(port).items():
                     if client not in before:
                         outage.connected_at.setdefault(client, time.time())
+                    if state == _CLOSE_WAIT:
+                        outage.given_up.add(client)
                 time.sleep(_POLL_SECONDS)
-            found = sockets(port)
-            outage.given_up = {client for client, state in found.items() if state == _CLOSE_WAIT}
         finally:
             outage.continued_at = time.time()
             self.nginx.send_signal(signal.SIGCONT)
@@ -212,10 +213,12 @@ def _wait_until_ready(made: Origin) -> None:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + _READY_SECONDS
     while True:
-        with contextlib.suppress(OSError):
-            with opener.open(made.url(next(iter(made.ports))), timeout=2) as answer:
-                if answer.read().count(b"#EXTINF") > 3:
-                    return
+        with (
+            contextlib.suppress(OSError),
+            opener.open(made.url(next(iter(made.ports))), timeout=2) as answer,
+        ):
+            if answer.read().count(b"#EXTINF") > 3:
+                return
         if made.nginx.poll() is not None or time.monotonic() > deadline:
             said = [(made.root / f"{name}.err").read_text() for name in ("nginx", "encoder")]
             raise OriginError(f"The stream does not play: {' '.join(said).strip()[-300:]}")
