@@ -24,6 +24,9 @@ TIME_SECONDS: Final = 0.010
 _HUNG_UP: Final = 499  # nginx: the client closed the connection before an answer
 _STALL_TOLERANCE_SECONDS: Final = 0.1
 
+# nginx cuts its times to milliseconds, and logs nothing while it stands still.
+_CLOCK_SECONDS: Final = 0.1
+
 
 @dataclass(frozen=True)
 class Line:
@@ -72,7 +75,7 @@ def read_log(path: Path, agent: str, outage: Outage | None = None) -> list[Line]
             continue
         ended, seconds, port = fields["msec"], fields["request_time"], fields["remote_port"]
         given_up = False
-        if outage is not None and ended >= outage.continued_at:
+        if outage is not None and ended >= outage.continued_at - _CLOCK_SECONDS:
             given_up = port in outage.given_up
             # nginx begins to count when it reads a request: it could not while it stood still.
             connected = outage.connected_at.get(port)
