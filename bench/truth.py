@@ -1,6 +1,6 @@
 """Does the swarm tell the truth? Its summary beside nginx's log, scenario by scenario.
 
-    python -m bench.truth [--ffmpeg VERSION=PATH]… [--scenario NAME]… [--json FILE]
+    python -m bench.truth [--ffmpeg VERSION=PATH]… [--scenario NAME]… [--json FILE] [--docs FILE]
 
 Each run is `hlsswarm run --measure exact` as a user starts it, against an origin of the bench's
 own (bench/origin.py). Exit status 1 when a difference is larger than allowed (bench/compare.py).
@@ -37,6 +37,8 @@ _HEALTHY_BEFORE_OUTAGE_SECONDS: Final = 4.0
 _LOG_SECONDS: Final = 2.5
 # healthy or at_limit, failing: the run itself is as it should be.
 _STATUSES: Final = {0, 99}
+# What stands between these lines of a text is the tables' place.
+_TABLES: Final = ("<!-- tables: made by `make -C bench truth` -->", "<!-- end of tables -->")
 
 
 class TruthError(Exception):
@@ -227,6 +229,9 @@ def _options(words: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--measure", choices=("exact", "light"), default="exact")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything to this file")
+    parser.add_argument(
+        "--docs", type=Path, metavar="FILE", help="put the tables into this text, as docs/truth.md"
+    )
     parser.add_argument("--keep-logs", type=Path, metavar="DIR", help="copy nginx's logs there")
     options = parser.parse_args(words)
     if "outage" in (options.scenario or SCENARIOS) and options.seconds < OUTAGE_SECONDS + 20:
@@ -268,6 +273,8 @@ def main(words: Sequence[str] | None = None) -> int:
                     shutil.copy(path, options.keep_logs)
             if options.json is not None:
                 options.json.write_text(_document(results))
+    if options.docs is not None:
+        options.docs.write_text(with_tables(options.docs.read_text(), results))
     broken = [(result, row) for result in results for row in result.broken]
     for result, row in broken:
         print(
@@ -276,6 +283,13 @@ def main(words: Sequence[str] | None = None) -> int:
         )
     print(f"{len(results)} runs, {len(broken)} bounds broken")
     return 1 if broken else 0
+
+
+def with_tables(text: str, results: Sequence[Result]) -> str:
+    """A text with the tables of these results in their place. Raises ValueError without one."""
+    begin, end = (text.index(mark) for mark in _TABLES)
+    tables = "\n".join(result.as_text() for result in results)
+    return f"{text[:begin]}{_TABLES[0]}\n\n{tables}\n{text[end:]}"
 
 
 def _document(results: Sequence[Result]) -> str:

@@ -226,6 +226,27 @@ def test_the_log_is_read_with_what_nginx_could_not_see(tmp_path: Path) -> None:
     assert all(one.is_segment for one in lines)
 
 
+def test_tables_go_to_their_place_in_a_text() -> None:
+    summary = {
+        **SUMMARY,
+        "ffmpeg": {"version": "5.1.9-0+deb12u1"},
+        "clients": {"started": 6},
+        "duration_seconds": 13.0,
+        "verdict": "healthy",
+        "sessions": {"started": 6, "failed": 0, "stalls": 0, "stalled_seconds": 0.0},
+    }
+    result = Result("normal", summary, compare(summary, LINES), 0, 0, 0.5)
+    first, last = "<!-- tables: made by `make -C bench truth` -->", "<!-- end of tables -->"
+    text = truth.with_tables(f"above\n{first}\nold\n{last}\nbelow\n", [result, result])
+    assert text.startswith(f"above\n{first}\n\n### ffmpeg 5.1.9, normal\n")
+    assert text.endswith(f"{last}\nbelow\n")
+    assert "old" not in text
+    assert text.count("| segments asked for ") == 2
+    assert truth.with_tables(text, [result, result]) == text
+    with pytest.raises(ValueError):
+        truth.with_tables("no place", [result])
+
+
 def test_percentiles_are_of_the_nearest_rank() -> None:
     assert percentile([], 0.5) == 0
     assert percentile([3.0, 1.0, 2.0], 0.5) == 2.0
