@@ -3,6 +3,7 @@
 PYTHON ?= python3
 PORT ?= 8080
 DEMO_FLAGS ?=
+SUITES ?= trixie forky
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,12 +13,13 @@ PACKAGES_RUN := systemd ffmpeg nginx-light
 PACKAGES_BUILD := python3-venv python3-dev gcc libc6-dev pkg-config libsystemd-dev
 PACKAGES_TEST := dbus dbus-user-session libpam-systemd util-linux procps openssl chromium
 
-.PHONY: help setup demo test lint format clean packages packages-test
+.PHONY: help setup demo test test-versions lint format clean packages packages-test
 
 help:
 	@echo "make setup   install what is missing (apt packages, $(VENV)); then $(BIN)/hlsswarm works"
 	@echo "make demo    test origin + 20 clients for 30 s + summary + hlsswarm-report/  (PORT=$(PORT))"
 	@echo "make test    all tests, on a real systemd, ffmpeg and nginx"
+	@echo "make test-versions   the tests with real streams on ffmpeg of Debian's $(SUITES)"
 	@echo "make lint    ruff and mypy alone"
 	@echo "make clean   remove $(VENV) and what tests have cached"
 
@@ -30,6 +32,14 @@ demo: setup
 test: setup packages-test $(VENV)/.hlsswarm-test-installed
 	@echo "==> pytest"
 	@$(BIN)/python -m pytest $(TEST_FLAGS)
+
+# The tests that play real streams, on the ffmpegs of later Debian suites as well.
+test-versions: setup packages-test $(VENV)/.hlsswarm-test-installed
+	@echo "==> fetching ffmpeg of: $(SUITES)"
+	@ffmpegs=$$($(BIN)/python -m tests.lab.ffmpeg_versions $(SUITES)) && \
+	echo "==> pytest on $$ffmpegs" && \
+	HLSSWARM_TEST_FFMPEGS=$$ffmpegs $(BIN)/python -m pytest $(TEST_FLAGS) \
+	  tests/test_end_to_end.py tests/test_truth.py tests/client_options
 
 lint: $(VENV)/.hlsswarm-test-installed
 	$(BIN)/ruff check .

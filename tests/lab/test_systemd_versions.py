@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import systemd_versions
-from tests.lab.systemd_versions import NoSystemdError, later_systemd, machines_mirror
+from tests.lab import apt_tree, systemd_versions
+from tests.lab.apt_tree import NotFetchedError, machines_mirror
+from tests.lab.systemd_versions import later_systemd
 
 SOURCES = """\
 https://packages.example/apt cloud-sdk-bookworm main
@@ -25,16 +26,16 @@ def test_the_mirror_is_the_machines_own() -> None:
 
 @pytest.mark.parametrize("sources", ["", "\n", "http://m.example/ubuntu jammy main\n"])
 def test_a_machine_without_a_debian_mirror_says_so(sources: str) -> None:
-    with pytest.raises(NoSystemdError, match="name no Debian mirror"):
+    with pytest.raises(NotFetchedError, match="name no Debian mirror"):
         machines_mirror(sources)
 
 
 def test_what_cannot_be_fetched_is_a_sentence_and_leaves_no_half(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(systemd_versions, "machines_mirror", lambda: f"file:{tmp_path}/nowhere")
-    monkeypatch.setattr(systemd_versions, "_PAUSE_SECONDS", 0.0)
-    with pytest.raises(NoSystemdError, match=r"could not be fetched \(3 attempts\)"):
+    monkeypatch.setattr(apt_tree, "machines_mirror", lambda: f"file:{tmp_path}/nowhere")
+    monkeypatch.setattr(apt_tree, "PAUSE_SECONDS", 0.0)
+    with pytest.raises(NotFetchedError, match=r"could not be fetched \(3 attempts\)"):
         later_systemd(tmp_path / "cache")
     assert not (tmp_path / "cache" / systemd_versions.SUITE).exists()
 
