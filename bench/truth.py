@@ -30,6 +30,8 @@ SCHEMA: Final = "hlsswarm.truth/1"
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 
 _START_SECONDS: Final = 60.0
+# Starting is most of a client's work: more at once would measure the machine.
+_RAMP_PER_SECOND: Final = 5
 # Well below the outage, so that clients give up and come again while it lasts.
 _OUTAGE_TIMEOUT_SECONDS: Final = 6
 _HEALTHY_BEFORE_OUTAGE_SECONDS: Final = 4.0
@@ -122,7 +124,8 @@ def run(
 ) -> Result:
     """One run of a swarm in a scenario. Raises TruthError."""
     agent, out = f"hlsswarm/{label}", made.root / f"{label}.json"
-    words = ["run", made.url(scenario), "--clients", str(clients), "--ramp-rate", str(clients)]
+    words = ["run", made.url(scenario), "--clients", str(clients)]
+    words += ["--ramp-rate", str(min(clients, _RAMP_PER_SECOND))]
     words += ["--duration", f"{seconds:g}s", "--measure", measure, "--ffmpeg", program.path]
     words += ["--user-agent", agent, "--json", str(out), "--metrics", "off"]
     if scenario == "outage":
