@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import base64
 import http.client
+import os
 import socket
 import ssl
+import subprocess
 import threading
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
@@ -22,7 +25,15 @@ import m3u8
 from hlsswarm.core.headers import Header
 from hlsswarm.core.plan import Plan, check_url
 from hlsswarm.core.states import DEFAULT_TARGET_DURATION_SECONDS
-from hlsswarm.core.variants import ProbeFailure, Selection, VariantWish, select, unread
+from hlsswarm.core.variants import (
+    ProbeFailure,
+    Selection,
+    VariantWish,
+    ffprobe_command,
+    select,
+    select_program,
+    unread,
+)
 from hlsswarm.errors import HlsSwarmError, PreflightError, UsageError
 
 _PLAYLIST_MAX_BYTES = 8 << 20
@@ -68,10 +79,12 @@ class Look:
     probe_failure: ProbeFailure = "fallback"
     address: str | None = None
     """What the URL's host name stands for (--resolve)."""
+    ffprobe: Path | None = None
 
     @classmethod
-    def of(cls, plan: Plan) -> Look:
-        """The look that a plan asks for."""
+    def of(cls, plan: Plan, ffmpeg: Path) -> Look:
+        """The look that a plan asks for; ffprobe is looked for beside its ffmpeg."""
+        beside = ffmpeg.with_name("ffprobe")
         client = plan.client
         return cls(
             client.url,
@@ -81,6 +94,7 @@ class Look:
             plan.variant,
             plan.probe_failure,
             plan.resolve_address,
+            beside if os.access(beside, os.X_OK) else None,
         )
 
 
@@ -123,8 +137,35 @@ def select_unseen(look: Look) -> Stream:
     try:
         return look_at(look)
     except PreflightError as error:
-        selection = unread(look.variant, error.message, on_failure=look.probe_failure)
+        probed = _probed(look)
+        selection = probed or unread(
+            look.variant, error.message.rstrip("."), on_failure=look.probe_failure
+        )
         return Stream(selection=selection)
+
+
+def _probed(look: Look) -> Selection | None:
+    """The choice by ffprobe, for an input that is no HLS playlist; None where that fails too."""
+    if look.ffprobe is None:
+        return None
+    command = ffprobe_command(
+        look.ffprobe,
+        look.url,
+        timeout_seconds=look.timeout_seconds,
+        user_agent=f"{look.user_agent}/preflight",
+    )
+    try:
+        answer = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=True,
+            timeout=min(2 * look.timeout_seconds, _TIMEOUT_MAX_SECONDS),
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    text = answer.stdout.decode(errors="replace")
+    return select_program(text, look.variant, on_failure=look.probe_failure)
 
 
 def _variant_url(url: str, base: str, uri: str | None) -> str:

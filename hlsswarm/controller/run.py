@@ -51,7 +51,7 @@ def run(plan: Plan, say: Say, *, live: bool = False) -> ExitStatus:
     if plan.out_directory is not None:
         check_directory(plan.out_directory)
         check_no_run(plan.out_directory)
-    look = Look.of(plan)
+    look = Look.of(plan, program.path)
     stream = select_unseen(look) if plan.skip_preflight else look_at(look)
     client = dataclasses.replace(plan.client, selection=stream.selection)
     if client.interleaves:

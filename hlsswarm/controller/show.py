@@ -34,7 +34,7 @@ def shown_client(plan: Plan) -> tuple[tuple[str, ...], UnitSpec, tuple[str, ...]
     looked at only where a variant is to be chosen.
     """
     program = find_ffmpeg(plan.ffmpeg)
-    selection = select_unseen(Look.of(plan)).selection
+    selection = select_unseen(Look.of(plan, program.path)).selection
     options = dataclasses.replace(plan.client, selection=selection)
     run = plan.run_id or "RUN"
     directory = runtime_directory() / run
