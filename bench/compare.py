@@ -255,6 +255,8 @@ def _difference(row: Row) -> str:
         return "0"
     sign = "+" if row.difference > 0 else "−"
     text = sign + _text(abs(row.difference), row.unit)
+    if row.unit == "s" and row.nginx < TIME_SECONDS / TIME_SHARE:
+        return text  # of a millisecond, shares say nothing
     return text + (f" ({row.difference / row.nginx:+.2%})".replace("-", "−") if row.nginx else "")
 
 
