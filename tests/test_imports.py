@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -161,7 +162,12 @@ def imports(tree: ast.AST) -> Iterator[str]:
 
 
 def parse(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(), str(path))
+    # Python before 3.11.5 fails where a finalizer that the collector runs meanwhile parses too.
+    gc.disable()
+    try:
+        return ast.parse(path.read_text(), str(path))
+    finally:
+        gc.enable()
 
 
 def outside(name: str) -> str:

@@ -265,7 +265,7 @@ async def _wait_until_ready(
         if time.monotonic() > deadline:
             raise UnitError(
                 f"The stream at {options.url} does not play after {_READY_TIMEOUT_SECONDS:.0f} s: "
-                f"{_last_line(directory / _ENCODER_LOG)}",
+                f"{_why_not(options.url)}; the encoder: {_last_line(directory / _ENCODER_LOG)}",
                 hint="Is this machine fast enough to encode the profile?",
             )
         await asyncio.sleep(0.1)
@@ -281,12 +281,30 @@ def _last_line(log: Path) -> str:
 
 def playlist_segments(url: str) -> int:
     """Media Segments in the playlist now; 0 when it is not there."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(url, timeout=2) as answer:
-            return sum(line.startswith(b"#EXTINF") for line in answer.read(1 << 20).splitlines())
-    except (OSError, ValueError):
+        return _playlist(url).count(b"#EXTINF")
+    except OSError:
         return 0
+
+
+def _playlist(url: str) -> bytes:
+    """The playlist as the origin serves it. Raises OSError, HTTP error statuses included."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(url, timeout=2) as answer:
+        body: bytes = answer.read(1 << 20)
+        return body
+
+
+def _why_not(url: str) -> str:
+    """Why the stream does not play, as far as the web server tells."""
+    try:
+        _playlist(url)
+    except urllib.error.HTTPError as error:
+        with error:
+            return f"nginx answers {error.code} {error.reason}"
+    except OSError as error:
+        return str(error)
+    return "its playlist has no segments"
 
 
 def origins(kind: str) -> list[runs.RunStatus]:

@@ -110,7 +110,8 @@ def media_directory(run_directory: Path, *, needed_bytes: int) -> Path:
     Raises PreflightError when there is not enough room.
     """
     link = run_directory / _MEDIA_LINK
-    if _is_in_memory(run_directory) or not _is_in_memory(_SHARED_MEMORY):
+    fits = _is_in_memory(run_directory) and _is_open_to_servers(run_directory)
+    if fits or not _is_in_memory(_SHARED_MEMORY):
         link.mkdir(mode=0o755)
         place = link
     else:
@@ -125,6 +126,13 @@ def media_directory(run_directory: Path, *, needed_bytes: int) -> Path:
             f"and {format_size(free)} are free."
         )
     return place
+
+
+def _is_open_to_servers(directory: Path) -> bool:
+    """Whether a web server that root starts can read below a directory: it gives up being root."""
+    if os.geteuid() != 0:
+        return True
+    return all(path.stat().st_mode & 0o001 for path in (directory, *directory.parents))
 
 
 def _is_in_memory(path: Path) -> bool:
