@@ -15,16 +15,7 @@ from hlsswarm.units.abilities import by_properties
 from hlsswarm.units.connect import running_managers
 from hlsswarm.units.runtime_directory import runtime_directory
 
-_ASSUMED = Abilities(
-    version=252,
-    exec_start_ex=True,
-    restart_steps=False,
-    restart_jitter=False,
-    memory_limit=True,
-    cpu_limit=True,
-    tasks_limit=True,
-    ip_filter=True,
-)
+_ASSUMED = Abilities(version=252, exec_start_ex=True)
 
 
 def shown_client(plan: Plan) -> tuple[tuple[str, ...], UnitSpec, tuple[str, ...]]:

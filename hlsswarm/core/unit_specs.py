@@ -39,16 +39,16 @@ class UnitSpec:
 
 @dataclass(frozen=True)
 class Abilities:
-    """What a manager was found able to do, by asking it."""
+    """What a manager was found able to do, by asking it; what was not asked is not claimed."""
 
     version: int
-    exec_start_ex: bool
-    restart_steps: bool
-    restart_jitter: bool
-    memory_limit: bool
-    cpu_limit: bool
-    tasks_limit: bool
-    ip_filter: bool
+    exec_start_ex: bool = False
+    restart_steps: bool = False
+    restart_jitter: bool = False
+    memory_limit: bool = False
+    cpu_limit: bool = False
+    tasks_limit: bool = False
+    ip_filter: bool = False
 
     def lacks(self) -> tuple[str, ...]:
         """What a run does without on this manager, in words; empty when nothing."""

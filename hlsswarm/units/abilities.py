@@ -56,10 +56,6 @@ def by_properties(manager: SystemdManager) -> Abilities:
         exec_start_ex="ExecStartEx" in known,
         restart_steps="RestartSteps" in known,
         restart_jitter="RestartRandomizedDelayUSec" in known,
-        memory_limit=False,
-        cpu_limit=False,
-        tasks_limit=False,
-        ip_filter=False,
     )
 
 
