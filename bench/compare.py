@@ -67,6 +67,9 @@ class Line:
 def read_log(path: Path, agent: str, outage: Outage | None = None) -> list[Line]:
     """The requests of the clients with user agent AGENT/client-N, in the log's order."""
     lines = []
+    # Each for the first request after the outage: the kernel hands out ports again.
+    connected_at = dict(outage.connected_at) if outage else {}
+    to_give_up = set(outage.given_up) if outage else set()
     for text in path.read_text(errors="replace").splitlines():
         if not text.endswith("}"):
             continue  # being written
@@ -76,9 +79,10 @@ def read_log(path: Path, agent: str, outage: Outage | None = None) -> list[Line]
         ended, seconds, port = fields["msec"], fields["request_time"], fields["remote_port"]
         given_up = False
         if outage is not None and ended >= outage.continued_at - _CLOCK_SECONDS:
-            given_up = port in outage.given_up
+            given_up = port in to_give_up
+            to_give_up.discard(port)
             # nginx begins to count when it reads a request: it could not while it stood still.
-            connected = outage.connected_at.get(port)
+            connected = connected_at.pop(port, None)
             seconds = seconds if connected is None else max(seconds, ended - connected)
         lines.append(
             Line(

@@ -213,16 +213,17 @@ def test_the_log_is_read_with_what_nginx_could_not_see(tmp_path: Path) -> None:
         logged("a/client-1", 1, 90.0)
         + logged("a/client-1", 2, 120.0)
         + logged("a/client-2", 3, 114.999)
+        + logged("a/client-2", 3, 130.0)
         + logged("a/preflight", 4, 120.5)
         + logged("ab/client-1", 5, 120.5)
         + '{"msec":12'
     )
     outage = Outage(100.0, 115.0, {1: 101.0, 2: 110.0, 3: 104.0}, {1, 3})
     lines = read_log(log, "a", outage)
-    assert [one.remote_port for one in lines] == [1, 2, 3]
-    assert [round(one.seconds, 6) for one in lines] == [0.002, 10.0, 10.999]
-    assert [one.given_up for one in lines] == [False, False, True]
-    assert [one.is_whole for one in lines] == [True, True, False]
+    assert [one.remote_port for one in lines] == [1, 2, 3, 3]
+    assert [round(one.seconds, 6) for one in lines] == [0.002, 10.0, 10.999, 0.002]
+    assert [one.given_up for one in lines] == [False, False, True, False]
+    assert [one.is_whole for one in lines] == [True, True, False, True]
     assert all(one.is_segment for one in lines)
 
 
