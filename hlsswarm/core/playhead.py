@@ -1,8 +1,9 @@
 """A virtual player: whether the picture would stand still, from when segments arrive.
 
 ffmpeg with `-c copy -f null` has no player buffer, so playback is inferred: a segment that has
-arrived is media in the buffer; playback starts when the stream is open (CTA-2066: initial startup
-time), runs at the clock's speed, stalls when the buffer is empty and goes on with the next segment.
+arrived is media in the buffer; playback starts when the stream is open and its first segment is
+there (CTA-2066: initial startup time), runs at the clock's speed, stalls when the buffer is empty
+and goes on with the next segment.
 
     buffer │  ╱╲  ╱╲  ╱╲                 ╱╲
            │_╱  ╲╱  ╲╱  ╲_______________╱  ╲_
@@ -23,6 +24,8 @@ class Playhead:
 
     requested_at: float
     """When playback was asked for: the process began."""
+    is_open: bool = False
+    """Whether the stream is understood, so that its first segment can be played."""
     started_at: float | None = None
     buffered_until: float = 0.0
     """When the buffer is empty if nothing more arrives."""
@@ -36,13 +39,18 @@ class Playhead:
         """A segment with so much media has arrived."""
         if self.started_at is None:
             self.waiting_media_seconds += media_seconds
+            self._start_if_ready(now)
             return
         self._settle(now)
         self.buffered_until = max(self.buffered_until, now) + media_seconds
 
     def start(self, now: float) -> None:
-        """The stream is open: playback starts with what has arrived."""
-        if self.started_at is None:
+        """The stream is open: playback starts with what has arrived, or with the first segment."""
+        self.is_open = True
+        self._start_if_ready(now)
+
+    def _start_if_ready(self, now: float) -> None:
+        if self.started_at is None and self.is_open and self.waiting_media_seconds:
             self.started_at = now
             self.buffered_until = now + self.waiting_media_seconds
 

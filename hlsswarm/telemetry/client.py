@@ -163,9 +163,11 @@ class ClientTelemetry:
         if self.first_segment_at is None:
             self.first_segment_at = now
         if self.playhead is not None:
-            before = self._stalls()
+            before, waits = self._stalls(), self.playhead.started_at is None
             self.playhead.segment(now, self.totals.media_seconds)
             self._count_stalls(before)
+            if waits:
+                self._count_start(now)
 
     def request_failed(
         self, kind: RequestKind, started: float, now: float, status: int | None
@@ -186,11 +188,16 @@ class ClientTelemetry:
 
     def input_opened(self, now: float) -> None:
         """ffmpeg has understood the stream: playback starts."""
-        if self.playhead is None or self.playhead.started_at is not None:
+        if self.playhead is not None and self.playhead.started_at is None:
+            self.playhead.start(now)
+            self._count_start(now)
+
+    def _count_start(self, now: float) -> None:
+        """Take in the startup time and the live latency, if playback has just started."""
+        if self.playhead is None or self.playhead.startup_seconds is None:
             return
-        self.playhead.start(now)
         sessions = self.totals.measured.sessions
-        sessions.startup.add(self.playhead.startup_seconds or 0.0)
+        sessions.startup.add(self.playhead.startup_seconds)
         began = self.totals.edge.time_of(self.first_url)
         if began is not None:
             sessions.live_latency.add(max(0.0, self.totals.unix_time(now) - began))

@@ -25,6 +25,16 @@ def test_before_the_start_there_is_nothing_to_see() -> None:
     assert (player.stalls, player.stalled_seconds) == (0, 0)
 
 
+def test_a_stream_that_is_open_before_its_first_segment_starts_with_that() -> None:
+    player = Playhead(10.0)
+    player.start(10.5)
+    assert player.startup_seconds is None
+    assert player.stalled_for(12.0) == 0
+    player.segment(12.0, 2.0)
+    assert player.startup_seconds == 2.0
+    assert (player.stalls, player.buffered_until) == (0, 14.0)
+
+
 def test_startup_is_from_the_request_to_the_start() -> None:
     player = playing()
     assert player.startup_seconds == 1.0
