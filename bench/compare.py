@@ -10,7 +10,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +26,9 @@ _STALL_TOLERANCE_SECONDS: Final = 0.1
 
 # nginx cuts its times to milliseconds, and logs nothing while it stands still.
 _CLOCK_SECONDS: Final = 0.1
+
+# From the first signal until the last client has closed its connections.
+_STOPPING_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,8 @@ class Row:
     """One figure from both sides; `allowed` is the largest difference, None where there is none.
 
     `more` is what ours may have beyond that: bytes that nginx handed to the kernel for clients
-    that were stopped, of which it cannot know how many were read.
+    that were stopped, of which it cannot know how many were read. `less` is what it may lack:
+    answers of which the last bytes were on their way when the clients were stopped.
     """
 
     figure: str
@@ -114,6 +118,7 @@ class Row:
     allowed: float | None
     unit: str = ""
     more: float = 0.0
+    less: float = 0.0
 
     @property
     def difference(self) -> float:
@@ -125,7 +130,9 @@ class Row:
         """Whether the difference is allowed."""
         if self.allowed is None:
             return True
-        return -self.allowed - 1e-9 <= self.difference <= self.allowed + self.more + 1e-9
+        return -self.allowed - self.less <= self.difference + 1e-9 and (
+            self.difference <= self.allowed + self.more + 1e-9
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON."""
@@ -172,16 +179,27 @@ def _requests(name: str, ours: Mapping[str, Any], lines: Sequence[Line]) -> list
     received = ours["bytes"]
     rows = [
         _count(f"{name} asked for", ours["requests"], len(lines)),
-        _count(
-            f"{name} arrived whole",
-            ours["duration_seconds"]["count"],
-            sum(line.is_whole for line in lines),
+        replace(
+            _count(
+                f"{name} arrived whole",
+                ours["duration_seconds"]["count"],
+                sum(line.is_whole for line in lines),
+            ),
+            less=_on_their_way(lines),
         ),
         _count(f"{name} failed", ours["failed"], sum(line.is_failed for line in lines)),
     ]
     if name == "segments":
         rows.append(Row(f"{name}, bytes", received, sent, BYTES_SHARE * sent, "B", cut_off))
     return rows
+
+
+def _on_their_way(lines: Sequence[Line]) -> int:
+    """Answers that ended with the last of those that were cut off."""
+    stopped_at = max((line.ended_at for line in lines if line.is_cut_off), default=math.inf)
+    return sum(
+        line.is_whole and abs(line.ended_at - stopped_at) < _STOPPING_SECONDS for line in lines
+    )
 
 
 def _times(name: str, ours: Mapping[str, Any], lines: Sequence[Line]) -> list[Row]:
@@ -270,4 +288,6 @@ def _allowed(row: Row) -> str:
     text = f"±{row.allowed:.3f} s" if row.unit == "s" else "±1 %"
     if row.more:
         text += f", and +{_text(row.more, row.unit)}"
+    if row.less:
+        text += f", and −{_text(row.less, row.unit)}"
     return text if row.holds else f"{text} BROKEN"

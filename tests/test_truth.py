@@ -200,6 +200,20 @@ def test_what_was_cut_off_counts_as_asked_for_and_its_bytes_may_be_read_or_not()
     assert broken(summary, lines) == {"segments, bytes"}
 
 
+def test_what_was_on_its_way_at_the_stop_may_be_missing() -> None:
+    lines = [*LINES, line(ended_at=1398.1, complete=False, body_bytes=9)]
+    summary = copy.deepcopy(SUMMARY)
+    summary["segments"]["requests"] += 1
+    for count, figures in (
+        (197, set[str]()),
+        (196, {"segments arrived whole"}),
+        (203, {"segments arrived whole"}),
+    ):
+        summary["segments"]["duration_seconds"]["count"] = count
+        assert broken(summary, lines) == figures
+    assert broken({**SUMMARY, "segments": {**summary["segments"], "requests": 240}}, LINES) != set()
+
+
 def test_the_log_is_read_with_what_nginx_could_not_see(tmp_path: Path) -> None:
     def logged(agent: str, port: int, msec: float) -> str:
         fields = {
