@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 # What Debian calls what we need: to run, to build pystemd, and to test.
 PACKAGES_RUN := systemd ffmpeg nginx-light
 PACKAGES_BUILD := python3-venv python3-dev gcc libc6-dev pkg-config libsystemd-dev
-PACKAGES_TEST := dbus dbus-user-session libpam-systemd util-linux procps openssl chromium
+PACKAGES_TEST := dbus dbus-user-session libpam-systemd util-linux procps openssl chromium fonts-dejavu-core
 
 .PHONY: help setup demo test test-versions lint format clean packages packages-test
 

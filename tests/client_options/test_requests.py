@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
+import shutil
 import stat
 import subprocess
 import time
@@ -17,6 +18,7 @@ from hlsswarm.core.commands import ClientOptions, client_command, client_scripts
 from hlsswarm.core.headers import NO_TRAILING_CRLF, parse_header, parse_header_file
 from hlsswarm.core.resolve import choose_way, not_covered
 from hlsswarm.core.variants import Selection, VariantWish, ffprobe_command, select, select_program
+from hlsswarm.errors import ConfigurationError
 from hlsswarm.telemetry.ffmpeg_program import find_ffmpeg
 from tests.client_options.web import (
     HTTP_PORT,
@@ -114,9 +116,7 @@ def test_a_chosen_variant_that_is_gone_ends_the_client(
 
 def test_ffprobe_finds_programs(origin: Web) -> None:
     """The route for what is no HLS text, held against HLS, where the answer is known."""
-    ffprobe = Path(PROGRAMS[0]).with_name("ffprobe")
-    if not ffprobe.exists():
-        pytest.skip("no ffprobe beside ffmpeg")
+    ffprobe = Path(shutil.which("ffprobe") or "/nowhere")
     command = ffprobe_command(
         ffprobe, origin.url("master.m3u8"), timeout_seconds=5, user_agent="probe"
     )
@@ -191,7 +191,15 @@ def test_https_goes_to_another_address(origin: Web, agent: str, program: str) ->
     from hlsswarm.controller.machine import checks_certificates
 
     if checks_certificates(find_ffmpeg(program)):
-        pytest.skip("choose_way() refuses: see tests/core/test_resolve.py")
+        with pytest.raises(ConfigurationError, match="needs mount namespaces"):
+            choose_way(
+                origin.tls_url("enc/i.m3u8"),
+                TLS_ADDRESS,
+                mount_namespaces=False,
+                dangerous=True,
+                tls_verifies_by_default=True,
+            )
+        return
     url = origin.tls_url("enc/i.m3u8")
     resolution = choose_way(
         url,

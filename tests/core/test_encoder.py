@@ -282,7 +282,7 @@ def test_restarted_encoder_carries_on(ffmpeg: Path, end: signal.Signals, tmp_pat
 def test_wall_clock_with_a_font_at_an_odd_path(ffmpeg: Path, tmp_path: Path) -> None:
     fonts = sorted(Path("/usr/share/fonts").rglob("*.ttf"))
     if not fonts:
-        pytest.skip("no TrueType font on this machine")
+        pytest.fail("no TrueType font on this machine: apt-get install fonts-dejavu-core")
     font = tmp_path / r"fonts, 'my' [own]; a:b\c" / "Mono%d.ttf"
     font.parent.mkdir()
     shutil.copyfile(fonts[0], font)

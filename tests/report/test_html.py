@@ -204,7 +204,7 @@ def test_figures_are_told_with_three_digits(text: str, wanted: str) -> None:
 def browser(tmp_path: Path) -> Iterator[tuple[Path, list[str]]]:
     """A command that runs chromium on a profile of its own, and where pages go."""
     if CHROMIUM is None:
-        pytest.skip("there is no chromium here")
+        pytest.fail("there is no chromium here: apt-get install chromium")
     profile = tmp_path / "profile"
     yield (
         tmp_path,
