@@ -7,11 +7,12 @@ import contextlib
 import signal
 from collections.abc import Iterator
 
+from hlsswarm import __version__
 from hlsswarm.cli.arguments import check_manager
 from hlsswarm.cli.origin_arguments import DEMO_DEFAULTS
 from hlsswarm.cli.output import say, say_on
 from hlsswarm.controller.run import run as run_plan
-from hlsswarm.controller.runs import RunStatus
+from hlsswarm.controller.runs import RunStatus, which_manager
 from hlsswarm.core.commands import ClientOptions
 from hlsswarm.core.plan import Plan
 from hlsswarm.errors import ExitStatus
@@ -54,11 +55,9 @@ def origin(arguments: argparse.Namespace) -> ExitStatus:
 
 
 def _start(options: OriginOptions) -> ExitStatus:
+    say(f"hlsswarm {__version__}: {which_manager(options.manager)}")
     say(f"Starting the test origin {options.profile} …")
     url = control.start(options)
-    for run in control.origins(options.manager):
-        if run.run == options.run:
-            say(f"It runs under systemd {run.systemd_version} ({run.manager} manager).")
     say(f"It plays: {url}")
     say("`hlsswarm origin stop` ends it.")
     return ExitStatus.OK
@@ -93,6 +92,7 @@ def demo(arguments: argparse.Namespace) -> ExitStatus:
     )
     again = plan.out_directory == DEMO_DEFAULTS["out"]
     _check(plan, again=again)
+    say(f"hlsswarm {__version__}: {which_manager(options.manager)}")
     say(f"[1/3] Starting the test origin on port {options.port} (ffmpeg encoder, nginx) …")
     url = control.start(options)
     try:

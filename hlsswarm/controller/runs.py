@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from hlsswarm.core import names
 from hlsswarm.errors import UnitError
-from hlsswarm.units.connect import release, running_managers
+from hlsswarm.units.connect import connect, release, running_managers
 from hlsswarm.units.manager import SystemdManager, UnitStatus
-from hlsswarm.units.runtime_directory import remove_run_directory, runtime_directory
+from hlsswarm.units.runtime_directory import locked, remove_run_directory, runtime_directory
 
 _STOP_TIMEOUT_SECONDS = 15.0
 
@@ -52,6 +52,15 @@ def runs_of(manager: SystemdManager) -> list[RunStatus]:
         )
         for run, members in sorted(services.items())
     ]
+
+
+def which_manager(kind: str) -> str:
+    """Which systemd a command will use, in words. Raises ManagerError when there is none."""
+    with locked():
+        manager = connect(kind)
+        words = f"systemd {manager.version()} ({manager.kind} manager)"
+    release(manager)
+    return words
 
 
 def is_active(manager: SystemdManager, run: str) -> bool:

@@ -147,6 +147,10 @@ class ClientTelemetry:
     ) -> None:
         """A request was answered to its end (light: was answered)."""
         measure = self.totals.kinds[kind]
+        if self.totals.ended:
+            # What a stop cuts off looks like an end (7.1, 9.0); its bytes came all the same.
+            measure.bytes += size_bytes or 0
+            return
         measure.finished += 1
         if size_bytes is not None:
             measure.bytes += size_bytes
@@ -172,8 +176,9 @@ class ClientTelemetry:
     def request_failed(
         self, kind: RequestKind, started: float, now: float, status: int | None
     ) -> None:
-        """A request came to nothing."""
-        self.totals.kinds[kind].failed += 1
+        """A request came to nothing; one that our own stop broke off has not failed."""
+        if not self.totals.ended:
+            self.totals.kinds[kind].failed += 1
 
     def http_error(self, status: int) -> None:
         """The origin answered with an error status."""
