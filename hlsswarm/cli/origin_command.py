@@ -55,9 +55,11 @@ def origin(arguments: argparse.Namespace) -> ExitStatus:
 
 
 def _start(options: OriginOptions) -> ExitStatus:
-    say(f"hlsswarm {__version__}: {which_manager(options.manager)}")
     say(f"Starting the test origin {options.profile} …")
     url = control.start(options)
+    for run in control.origins(options.manager):
+        if run.run == options.run:
+            say(f"It runs under systemd {run.systemd_version} ({run.manager} manager).")
     say(f"It plays: {url}")
     say("`hlsswarm origin stop` ends it.")
     return ExitStatus.OK
@@ -92,6 +94,7 @@ def demo(arguments: argparse.Namespace) -> ExitStatus:
     )
     again = plan.out_directory == DEMO_DEFAULTS["out"]
     _check(plan, again=again)
+    control.check(options)
     say(f"hlsswarm {__version__}: {which_manager(options.manager)}")
     say(f"[1/3] Starting the test origin on port {options.port} (ffmpeg encoder, nginx) …")
     url = control.start(options)
