@@ -242,7 +242,8 @@ def _furnish(root: Path, resolving: str) -> None:
     # So that the test user reaches the repository and a Python below a closed /root.
     for path in (*REPOSITORY.parents, *Path(sys.executable).resolve().parents):
         inside = root / path.relative_to("/")
-        inside.chmod(inside.stat().st_mode | 0o111)
+        if inside.exists():  # else it is below a fresh /tmp, and is made open when it is bound
+            inside.chmod(inside.stat().st_mode | 0o111)
 
 
 def _bind(source: str | Path, target: Path, flag: int = 0) -> None:
