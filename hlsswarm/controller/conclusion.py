@@ -57,6 +57,9 @@ class Conclusion:
         self._began_wall = datetime.datetime.now(datetime.UTC)
         self._ended: float | None = None
         self._usage = Usage()
+        # Once, not each second that thresholds are watched: it is as long as the swarm is large.
+        schedule = self._swarm.plan.schedule()
+        self._planned_seconds = schedule[-1].due_seconds - schedule[0].due_seconds
 
     @property
     def started_at(self) -> str:
@@ -84,7 +87,7 @@ class Conclusion:
             playlists_read=totals.playlists.finished,
             segment_requests=totals.segments.requests,
             segment_failures=totals.segments.failed,
-            ramp_planned_seconds=self._planned_seconds(),
+            ramp_planned_seconds=self._planned_seconds,
             ramp_lateness_p99_seconds=model.percentile(record.lateness_seconds, 0.99),
             telemetry_lines=totals.lines,
             recognised_lines=totals.recognised_lines,
@@ -149,10 +152,6 @@ class Conclusion:
         """From the first start to the stop, or until now."""
         end = self._ended or asyncio.get_running_loop().time()
         return end - (self._swarm.record.first_start_at or self._began)
-
-    def _planned_seconds(self) -> float:
-        schedule = self._swarm.plan.schedule()
-        return schedule[-1].due_seconds - schedule[0].due_seconds
 
     def _clients(self, evidence: Evidence) -> model.Clients:
         record = self._swarm.record

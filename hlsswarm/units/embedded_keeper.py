@@ -27,7 +27,6 @@ from hlsswarm.units.runtime_directory import remove_run_directory, remove_runs_o
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
-MS_RDONLY = 1
 MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
