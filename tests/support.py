@@ -243,6 +243,9 @@ def place() -> Iterator[Place]:
     environment = {
         **{key: value for key, value in os.environ.items() if not key.startswith("HLSSWARM_")},
         "HLSSWARM_RUNTIME_DIR": str(root / "r"),
+        "HLSSWARM_MEDIA_DIR": str(root / "m"),
+        # What is encoded once is the same for all tests, and for the next time.
+        "HLSSWARM_CACHE_DIR": str(REPOSITORY / ".cache" / "hlsswarm"),
         "PYTHONPATH": str(REPOSITORY),
         "PYTHONDONTWRITEBYTECODE": "1",
     }

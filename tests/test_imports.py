@@ -1,8 +1,10 @@
 """Which part may know which: the direction of imports, read from the syntax trees.
 
-    cli ──► origin ──► controller ──► units, telemetry, metrics, report ──► core ──► errors
+    cli ──► origin, encoders, publishers ──► controller
+        ──► units, telemetry, metrics, report ──► core ──► errors
 
-`programs` (finds programs) and `errors` are for everybody. Each file states the rule it breaks.
+`programs` (finds programs), `places` (finds directories) and `errors` are for everybody. Each
+file states the rule it breaks.
 """
 
 from __future__ import annotations
@@ -21,12 +23,15 @@ PACKAGE = REPOSITORY / "hlsswarm"
 FILES = sorted(PACKAGE.rglob("*.py"))
 LINES_MAX = 400
 
+SERVES = {"errors", "core", "programs", "places", "units", "telemetry", "controller", "__init__"}
+"""What the parts that run services beside a swarm may know."""
 # Parts of hlsswarm that each part may import, besides itself.
 MAY_KNOW: dict[str, set[str]] = {
     "__init__": set(),
     "__main__": {"cli"},
     "errors": set(),
     "programs": {"errors"},
+    "places": {"errors"},
     "core": {"errors"},
     "units": {"errors", "core", "__init__"},
     "telemetry": {"errors", "core", "programs"},
@@ -42,16 +47,21 @@ MAY_KNOW: dict[str, set[str]] = {
         "report",
         "__init__",
     },
-    "origin": {"errors", "core", "programs", "units", "telemetry", "controller", "__init__"},
+    "origin": SERVES,
+    "encoders": SERVES,
+    "publishers": SERVES,
     "cli": {
         "errors",
         "core",
         "programs",
+        "places",
         "units",
         "metrics",
         "report",
         "controller",
         "origin",
+        "encoders",
+        "publishers",
         "__init__",
     },
 }

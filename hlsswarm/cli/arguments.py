@@ -17,7 +17,8 @@ from hlsswarm.core.commands import ClientOptions
 from hlsswarm.core.headers import ENVIRONMENT, Header, parse_header_file
 from hlsswarm.core.plan import Plan, check_url
 from hlsswarm.core.quantities import format_duration
-from hlsswarm.core.settings import RUN_SETTINGS, Setting
+from hlsswarm.core.setting import Setting
+from hlsswarm.core.settings import RUN_SETTINGS
 from hlsswarm.core.unit_specs import CLIENT_LIMITS, Limits
 from hlsswarm.errors import UsageError
 from hlsswarm.units.kinds import MANAGER_KINDS

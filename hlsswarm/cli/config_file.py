@@ -14,7 +14,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from hlsswarm.core.settings import RUN_SETTINGS, Setting
+from hlsswarm.core.setting import Setting
+from hlsswarm.core.settings import RUN_SETTINGS
 from hlsswarm.errors import ConfigurationError, HlsSwarmError
 
 _BY_KEY: Mapping[str, Setting] = {setting.key: setting for setting in RUN_SETTINGS}

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from hlsswarm.cli.arguments import add_settings
-from hlsswarm.core.settings import ORIGIN_SETTINGS, RUN_SETTINGS
+from hlsswarm.core.origin_settings import ORIGIN_SETTINGS
+from hlsswarm.core.settings import RUN_SETTINGS
 
 ORIGIN_EXAMPLES = """\
 examples:

@@ -41,7 +41,7 @@ def status(arguments: argparse.Namespace) -> ExitStatus:
 def _counted(run: runs.RunStatus) -> str:
     """Units by role and sub state: `client: 198 running, 2 auto-restart; nginx: 1 running`."""
     roles = []
-    for role in ("client", "encoder", "nginx"):
+    for role in names.ROLES:
         counts = sorted(run.counts(role).items(), key=lambda item: (-item[1], item[0]))
         if counts:
             roles.append(f"{role}: " + ", ".join(f"{count} {sub}" for sub, count in counts))

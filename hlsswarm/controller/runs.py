@@ -97,6 +97,37 @@ def stop(kind: str, runs: Sequence[str] | None) -> list[str]:
     return stopped
 
 
+def stop_units(kind: str, run: str, units: Sequence[str]) -> list[str]:
+    """Stop these services of a run, and the run itself when nothing is left in it.
+
+    The names of those that were there. Raises UnitError when one of them stays.
+    """
+    for manager in running_managers(kind):
+        try:
+            here = [found for found in runs_of(manager) if found.run == run]
+            if not here:
+                continue
+            there = [unit.name for unit in here[0].units if unit.name in units]
+            asyncio.run(_stop_units(manager, there))
+            if {unit.name for unit in here[0].units} <= set(there):
+                asyncio.run(_stop_runs(manager, [run]))
+                remove_run_directory(runtime_directory() / run)
+            return there
+        finally:
+            release(manager)
+    return []
+
+
+async def _stop_units(manager: SystemdManager, units: Sequence[str]) -> None:
+    manager.listen()
+    ended = await manager.stop_and_wait(units, timeout_seconds=_STOP_TIMEOUT_SECONDS)
+    manager.unlisten()
+    for unit in units:
+        manager.reset_failed(unit)
+    if not ended:
+        raise UnitError(f"Of {', '.join(units[:5])} something is still there.")
+
+
 async def _stop_runs(manager: SystemdManager, runs: Sequence[str]) -> None:
     """Stop the slices of these runs and wait until systemd has nothing of them left."""
     if not runs:

@@ -4,6 +4,7 @@
       hlsswarm-RUN.slice
         hlsswarm-RUN-clients.slice   hlsswarm-RUN-client-0001.service …
         hlsswarm-RUN-origin.slice    hlsswarm-RUN-encoder-NAME.service, hlsswarm-RUN-nginx.service
+        hlsswarm-RUN-PART.slice      hlsswarm-RUN-ROLE[-MEMBER].service
 
 systemd.slice(5): a dash in a slice's name is a level of the tree, so a run's name has none.
 """
@@ -21,11 +22,26 @@ UNIT_PATTERN = "hlsswarm*"
 
 RUN_ID_HELP = "1 to 16 characters of a-z and 0-9"
 _RUN_ID = re.compile(r"[a-z0-9]{1,16}")
+ROLES = (
+    "client",
+    "encoder",
+    "nginx",
+    "fault",  # a fault of a test origin, for as long as it lasts
+    "helper",  # serves what nginx cannot do by its configuration
+    "transcoder",
+    "runner",  # watches a ladder's sources
+    "publisher",
+    "rtsp",  # the RTSP server
+    "consumer",
+)
+"""What a service of ours can be, in the order in which people are told of them."""
+PARTS = ("clients", "origin", "encoders", "ladder", "publishers", "consumers")
+"""The slices within a run."""
 _MEMBER = re.compile(
     r"hlsswarm-(?P<run>[a-z0-9]{1,16})"
-    r"-(?P<role>client|encoder|nginx)(?:-(?P<rest>[A-Za-z0-9_.]+))?\.service"
+    rf"-(?P<role>{'|'.join(ROLES)})(?:-(?P<rest>[A-Za-z0-9_.][A-Za-z0-9_.-]*))?\.service"
 )
-_SLICE = re.compile(r"hlsswarm-(?P<run>[a-z0-9]{1,16})(?:-(?P<part>clients|origin))?\.slice")
+_SLICE = re.compile(r"hlsswarm-(?P<run>[a-z0-9]{1,16})(?:-(?P<part>\w+))?\.slice")
 
 
 def is_run_id(text: str) -> bool:
@@ -41,7 +57,7 @@ def new_run_id(rng: random.Random) -> str:
 
 @dataclass(frozen=True)
 class UnitName:
-    """A unit of ours taken apart: `run`, `role` (client, encoder, nginx), `member`."""
+    """A unit of ours taken apart: `run`, `role` (one of ROLES), `member` (may be empty)."""
 
     run: str
     role: str
@@ -53,14 +69,19 @@ def run_slice(run: str) -> str:
     return f"hlsswarm-{run}.slice"
 
 
+def part_slice(run: str, part: str) -> str:
+    """Slice of a part of a run; `part` is one of PARTS."""
+    return f"hlsswarm-{run}-{part}.slice"
+
+
 def clients_slice(run: str) -> str:
     """Slice of a run's clients."""
-    return f"hlsswarm-{run}-clients.slice"
+    return part_slice(run, "clients")
 
 
 def origin_slice(run: str) -> str:
     """Slice of a run's test origin."""
-    return f"hlsswarm-{run}-origin.slice"
+    return part_slice(run, "origin")
 
 
 def client_unit(run: str, number: int) -> str:
@@ -68,14 +89,30 @@ def client_unit(run: str, number: int) -> str:
     return f"hlsswarm-{run}-client-{number:04d}.service"
 
 
+def service_unit(run: str, role: str, member: str = "") -> str:
+    """Unit of a service: `role` is one of ROLES, `member` tells those of one role apart."""
+    return f"hlsswarm-{run}-{role}{f'-{member}' if member else ''}.service"
+
+
 def encoder_unit(run: str, name: str) -> str:
     """Unit of the encoder `name`."""
-    return f"hlsswarm-{run}-encoder-{name}.service"
+    return service_unit(run, "encoder", name)
 
 
 def nginx_unit(run: str) -> str:
     """Unit of a run's web server."""
-    return f"hlsswarm-{run}-nginx.service"
+    return service_unit(run, "nginx")
+
+
+def log_file(unit: str) -> str:
+    """Name of the file, in the run's directory, that a service's stderr goes to.
+
+    Raises ValueError for a unit that is not ours.
+    """
+    parsed = parse_unit(unit)
+    if parsed is None:
+        raise ValueError(f"{unit!r} is no unit of ours")
+    return f"{parsed.role}{f'-{parsed.member}' if parsed.member else ''}.log"
 
 
 def run_pattern(run: str) -> str:
@@ -97,9 +134,3 @@ def run_of_slice(name: str) -> str | None:
     if match is None or match["part"] is not None:
         return None
     return match["run"]
-
-
-def cgroup_path(slice_name: str) -> str:
-    """Relative cgroup path of a slice: each dash is a directory (systemd.slice(5))."""
-    parts = slice_name.removesuffix(".slice").split("-")
-    return "/".join("-".join(parts[: i + 1]) + ".slice" for i in range(len(parts)))

@@ -97,6 +97,8 @@ class Limits:
         return result
 
 
+UNLIMITED = Limits()
+"""Accounting alone."""
 CLIENT_LIMITS = Limits(memory_max_bytes=256 << 20, tasks_max=64)
 """One client: Debian's ffmpeg needs 10 to 16 MB; a runaway one must not take the rest along."""
 
@@ -125,18 +127,19 @@ class RestartPolicy:
             result.append(Property("RemainAfterExit", "b", True))
         if not abilities.restart_steps:
             delay = self.backoff.delay_seconds(failures, client, self.seed)
-            return [*result, _usec("RestartUSec", delay)]
+            return [*result, usec("RestartUSec", delay)]
         factor = 1.0 if abilities.restart_jitter else self.backoff.factor(client, self.seed)
-        result.append(_usec("RestartUSec", self.backoff.minimum_seconds * factor))
+        result.append(usec("RestartUSec", self.backoff.minimum_seconds * factor))
         if self.backoff.steps > 0:
             result.append(Property("RestartSteps", "u", self.backoff.steps))
-            result.append(_usec("RestartMaxDelayUSec", self.backoff.maximum_seconds * factor))
+            result.append(usec("RestartMaxDelayUSec", self.backoff.maximum_seconds * factor))
         if abilities.restart_jitter:
-            result.append(_usec("RestartRandomizedDelayUSec", self.backoff.minimum_seconds * 0.4))
+            result.append(usec("RestartRandomizedDelayUSec", self.backoff.minimum_seconds * 0.4))
         return result
 
 
-def _usec(name: str, seconds: float) -> Property:
+def usec(name: str, seconds: float) -> Property:
+    """A span of time; never 0, which means for ever in many of them."""
     return Property(name, "t", max(1, math.ceil(seconds * MICROSECONDS)))
 
 
@@ -153,15 +156,18 @@ def exec_start(command: Sequence[str], abilities: Abilities) -> Property:
         raise ValueError("an argument holds a NUL byte")
     if abilities.exec_start_ex:
         return Property("ExecStartEx", "a(sasas)", [(command[0], list(command), ["no-env-expand"])])
-    return Property("ExecStart", "a(sasb)", [_escaped(command)])
+    return Property("ExecStart", "a(sasb)", [escaped(command)])
 
 
-def _escaped(command: Sequence[str]) -> tuple[str, list[str], bool]:
-    """A command for the form of ExecStart that expands variables, and whose failure counts."""
-    return (command[0], [argument.replace("$", "$$") for argument in command], False)
+def escaped(command: Sequence[str], *, may_fail: bool = False) -> tuple[str, list[str], bool]:
+    """A command for the form of ExecStart and its like that expands variables: none is expanded.
+
+    `may_fail` is systemd's leading `-`: its failure does not count.
+    """
+    return (command[0], [argument.replace("$", "$$") for argument in command], may_fail)
 
 
-def _service(description: str, slice_name: str, command: Property) -> list[Property]:
+def service_properties(description: str, slice_name: str, command: Property) -> list[Property]:
     """What every service of ours has."""
     return [
         Property("Description", "s", description),
@@ -196,7 +202,7 @@ def client_spec(
     """The unit of one client. `telemetry_socket` listens for ffmpeg's stderr; `more` are properties
     of this run's clients alone.
     """
-    properties = _service(
+    properties = service_properties(
         f"hlsswarm client {client} of run {run}",
         names.clients_slice(run),
         exec_start(command, abilities),
@@ -205,7 +211,7 @@ def client_spec(
         Property("StandardErrorFile", "s", str(telemetry_socket)),
         Property("SuccessExitStatus", "(aiai)", ([FFMPEG_INTERRUPTED], [])),
         Property("KillSignal", "i", int(signal.SIGTERM)),
-        _usec("TimeoutStopUSec", stop_timeout_seconds),
+        usec("TimeoutStopUSec", stop_timeout_seconds),
         # Where memory runs out, a client goes before the controller and the machine's own.
         Property("OOMScoreAdjust", "i", 500),
     ]
@@ -213,41 +219,6 @@ def client_spec(
     properties += limits.properties()
     properties += more
     return UnitSpec(names.client_unit(run, client), tuple(properties))
-
-
-def origin_service_spec(
-    name: str,
-    run: str,
-    description: str,
-    command: Sequence[str],
-    *,
-    abilities: Abilities,
-    log_file: Path,
-    limits: Limits,
-    before: Sequence[str] | None = None,
-    environment: Sequence[str] = (),
-    kill_signal: signal.Signals = signal.SIGTERM,
-    stop_timeout_seconds: float = 3.0,
-) -> UnitSpec:
-    """A service of the test origin: an encoder or the web server. Its stderr goes to a file.
-
-    `before` is a command that runs before each start of the service, restarts included.
-    """
-    properties = _service(description, names.origin_slice(run), exec_start(command, abilities))
-    if before is not None:
-        properties.append(Property("ExecStartPre", "a(sasb)", [_escaped(before)]))
-        properties.append(Property("Environment", "as", list(environment)))
-    properties += [
-        Property("StandardErrorFileToAppend", "s", str(log_file)),
-        Property("SuccessExitStatus", "(aiai)", ([FFMPEG_INTERRUPTED], [])),
-        Property("KillSignal", "i", int(kill_signal)),
-        _usec("TimeoutStopUSec", stop_timeout_seconds),
-        Property("Restart", "s", "always"),
-        _usec("RestartUSec", 0.5),
-        Property("StartLimitIntervalUSec", "t", 0),
-    ]
-    properties += limits.properties()
-    return UnitSpec(name, tuple(properties))
 
 
 def slice_spec(name: str, description: str, limits: Limits) -> UnitSpec:

@@ -24,27 +24,20 @@ from pathlib import Path
 
 import hlsswarm
 from hlsswarm.controller import runs
+from hlsswarm.controller.services import Services, opened_services
 from hlsswarm.core import names
 from hlsswarm.core.encoder import encoder_command
 from hlsswarm.core.nginx import nginx_command, nginx_configuration
 from hlsswarm.core.profiles import PROFILES, STREAM_PLAYLIST, OriginProfile, window_bytes
-from hlsswarm.core.unit_specs import Abilities, Limits, UnitSpec, origin_service_spec, slice_spec
+from hlsswarm.core.service_specs import Service
+from hlsswarm.core.unit_specs import Limits
 from hlsswarm.errors import PreflightError, UnitError, UsageError
 from hlsswarm.programs import find_program
 from hlsswarm.telemetry.ffmpeg_program import find_ffmpeg
-from hlsswarm.units.abilities import probe
-from hlsswarm.units.connect import connect, release
-from hlsswarm.units.manager import SystemdManager
-from hlsswarm.units.runtime_directory import (
-    fresh_run_directory,
-    locked,
-    media_directory,
-    remove_run_directory,
-)
+from hlsswarm.units.runtime_directory import media_directory
 
 _READY_TIMEOUT_SECONDS = 40.0
 _READY_SEGMENTS = 2
-_STOP_TIMEOUT_SECONDS = 10.0
 _OPEN_FILES_MAX = 65_536
 _ENCODER_MEMORY_BYTES = 768 << 20
 _NGINX_MEMORY_BYTES = 1 << 30
@@ -55,8 +48,6 @@ _CLOCK_FONTS = (
     Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"),
     Path("/usr/share/fonts/dejavu-sans-mono-fonts/DejaVuSansMono.ttf"),
 )
-_ENCODER_LOG = "encoder.log"
-_NGINX_LOG = "nginx.log"
 
 
 @dataclass(frozen=True)
@@ -137,46 +128,20 @@ def start(options: OriginOptions) -> str:
 
 async def _start(prepared: _Prepared) -> None:
     options = prepared.options
-    async with contextlib.AsyncExitStack() as stack:
-        with locked() as parent:
-            manager = connect(options.manager)
-            stack.callback(release, manager)
-            manager.listen()
-            if runs.is_active(manager, options.run):
-                raise PreflightError(
-                    f"A test origin on port {options.port} runs already: {options.url}",
-                    hint="`hlsswarm origin status` shows it, `hlsswarm origin stop` ends it.",
-                )
-            _check_port(options)
-            directory = fresh_run_directory(parent, options.run, kind=manager.kind)
-            stack.callback(_clean_up_unless_active, manager, options.run, directory)
-            try:
-                await _start_units(prepared, manager, directory)
-            except BaseException:
-                await manager.stop_run(options.run, timeout_seconds=_STOP_TIMEOUT_SECONDS)
-                raise
-        try:
-            await _wait_until_ready(options, manager, directory)
-        except BaseException:
-            await manager.stop_run(options.run, timeout_seconds=_STOP_TIMEOUT_SECONDS)
-            raise
-
-
-def _clean_up_unless_active(manager: SystemdManager, run: str, directory: Path) -> None:
-    if not runs.is_active(manager, run):
-        remove_run_directory(directory)
-
-
-async def _start_units(prepared: _Prepared, manager: SystemdManager, directory: Path) -> None:
-    options, profile = prepared.options, prepared.profile
-    needed = window_bytes(profile)
-    media = media_directory(directory, needed_bytes=needed)
-    configuration = _write_configuration(prepared, directory, media)
-    abilities = await probe(manager, directory)
-    what = f"test origin {profile.name} at {options.url}"
-    await manager.start_and_wait(slice_spec(names.run_slice(options.run), what, Limits()))
-    for spec in _specs(prepared, abilities, directory, media, configuration):
-        await manager.start_and_wait(spec)
+    async with opened_services(
+        options.run,
+        f"test origin {prepared.profile.name} at {options.url}",
+        manager=options.manager,
+        taken=f"A test origin on port {options.port} runs already: {options.url}",
+        taken_hint="`hlsswarm origin status` shows it, `hlsswarm origin stop` ends it.",
+    ) as services:
+        _check_port(options)
+        needed = window_bytes(prepared.profile)
+        media = media_directory(services.directory, needed_bytes=needed)
+        configuration = _write_configuration(prepared, services.directory, media)
+        for service in _services(prepared, services, media, configuration):
+            await services.start(service)
+        await _wait_until_ready(options, services)
 
 
 def _write_configuration(prepared: _Prepared, directory: Path, media: Path) -> Path:
@@ -208,39 +173,34 @@ def _open_files() -> int:
     return _OPEN_FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES_MAX)
 
 
-def _specs(
-    prepared: _Prepared,
-    abilities: Abilities,
-    directory: Path,
-    media: Path,
-    configuration: Path,
-) -> tuple[UnitSpec, UnitSpec]:
+def _services(
+    prepared: _Prepared, services: Services, media: Path, configuration: Path
+) -> tuple[Service, Service]:
     run, profile = prepared.options.run, prepared.profile
-    encoder = origin_service_spec(
-        names.encoder_unit(run, profile.name),
-        run,
-        f"hlsswarm encoder {profile.name}",
-        encoder_command(
+    encoder_unit, nginx_unit = names.encoder_unit(run, profile.name), names.nginx_unit(run)
+    encoder = Service(
+        name=encoder_unit,
+        slice_name=names.origin_slice(run),
+        description=f"hlsswarm encoder {profile.name}",
+        command=encoder_command(
             prepared.ffmpeg,
             profile,
             media,
             start_epoch=int(time.time()),
             clock_font=next((font for font in _CLOCK_FONTS if font.is_file()), None),
         ),
-        abilities=abilities,
-        log_file=directory / _ENCODER_LOG,
+        log=services.log(encoder_unit),
         # The segments in memory are charged to the encoder, which writes them.
         limits=Limits(memory_max_bytes=_ENCODER_MEMORY_BYTES + 2 * window_bytes(profile)),
-        before=_tidy_command(media, profile),
+        before=(_tidy_command(media, profile),),
         environment=(f"PYTHONPATH={Path(hlsswarm.__file__).parent.parent}",),
     )
-    nginx = origin_service_spec(
-        names.nginx_unit(run),
-        run,
-        f"hlsswarm nginx on port {prepared.options.port}",
-        nginx_command(prepared.nginx, configuration, directory),
-        abilities=abilities,
-        log_file=directory / _NGINX_LOG,
+    nginx = Service(
+        name=nginx_unit,
+        slice_name=names.origin_slice(run),
+        description=f"hlsswarm nginx on port {prepared.options.port}",
+        command=nginx_command(prepared.nginx, configuration, services.directory),
+        log=services.log(nginx_unit),
         limits=Limits(memory_max_bytes=_NGINX_MEMORY_BYTES),
     )
     return encoder, nginx
@@ -251,21 +211,19 @@ def _tidy_command(media: Path, profile: OriginProfile) -> tuple[str, ...]:
     return (sys.executable, "-m", "hlsswarm.origin.tidy", str(media), keep)
 
 
-async def _wait_until_ready(
-    options: OriginOptions, manager: SystemdManager, directory: Path
-) -> None:
+async def _wait_until_ready(options: OriginOptions, services: Services) -> None:
     """Wait until the playlist has segments. Raises UnitError as soon as a unit fails."""
     deadline = time.monotonic() + _READY_TIMEOUT_SECONDS
     while await asyncio.to_thread(playlist_segments, options.url) < _READY_SEGMENTS:
-        for unit in manager.list_units(names.run_pattern(options.run)):
+        for unit in services.manager.list_units(names.run_pattern(options.run)):
             if unit.sub not in {"running", "start", "start-pre"}:
-                role = names.parse_unit(unit.name)
-                log = directory / (_NGINX_LOG if role and role.role == "nginx" else _ENCODER_LOG)
-                raise UnitError(f"{unit.name} does not run: {_last_line(log)}")
+                said = _last_line(services.log(unit.name))
+                raise UnitError(f"{unit.name} does not run: {said}")
         if time.monotonic() > deadline:
+            encoder = next(name for name in services.started if "-encoder-" in name)
             raise UnitError(
                 f"The stream at {options.url} does not play after {_READY_TIMEOUT_SECONDS:.0f} s: "
-                f"{_why_not(options.url)}; the encoder: {_last_line(directory / _ENCODER_LOG)}",
+                f"{_why_not(options.url)}; the encoder: {_last_line(services.log(encoder))}",
                 hint="Is this machine fast enough to encode the profile?",
             )
         await asyncio.sleep(0.1)

@@ -11,14 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hlsswarm.cli.arguments import plan_of
-from hlsswarm.cli.main import COMMANDS, main, parse, with_command
+from hlsswarm.cli.commands import COMMANDS as ALL_COMMANDS
+from hlsswarm.cli.main import main, parse, with_command
 from hlsswarm.core.backoff import Backoff
+from hlsswarm.core.origin_settings import ORIGIN_SETTINGS
 from hlsswarm.core.plan import Address, Plan
-from hlsswarm.core.settings import ORIGIN_SETTINGS, RUN_SETTINGS
+from hlsswarm.core.settings import RUN_SETTINGS
 from hlsswarm.errors import HlsSwarmError, UsageError
 
 URL = "http://127.0.0.1:8080/stream.m3u8"
 AT_A_NAME = "http://origin.test:8080/stream.m3u8"
+COMMANDS = [command.name for command in ALL_COMMANDS]
 PATHS = {"json", "out", "header-file"}
 """Settings whose value is looked for on the machine, or changes no more than where files go."""
 

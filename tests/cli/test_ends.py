@@ -107,7 +107,8 @@ def test_a_demo_interrupted_while_its_origin_starts(number: signal.Signals) -> N
     with place() as here:
         command = here.start("demo", "--port", str(port), *OFF)
         wait_for(
-            "an encoder", lambda: list(here.runtime_directory.glob(f"origin{port}/encoder.log"))
+            "an encoder",
+            lambda: list(here.runtime_directory.glob(f"origin{port}/encoder-default.log")),
         )
         command.signal(number)
         finished = command.finished(timeout_seconds=20)

@@ -13,7 +13,7 @@ from hlsswarm.core import names
 from hlsswarm.core.names import UnitName, parse_unit, run_of_slice
 
 RUNS = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=1, max_size=16)
-MEMBERS = st.from_regex(r"[A-Za-z0-9_.]{1,20}", fullmatch=True)
+MEMBERS = st.from_regex(r"[A-Za-z0-9_.][A-Za-z0-9_.-]{0,19}", fullmatch=True)
 
 
 @given(RUNS, st.integers(1, 100_000))
@@ -71,13 +71,24 @@ def test_only_a_runs_top_slice_is_the_run(run: str) -> None:
     assert run_of_slice(names.ROOT_SLICE) is None
 
 
-@given(RUNS)
-def test_slices_lie_in_each_other_as_systemd_slice_5_says(run: str) -> None:
-    top = names.cgroup_path(names.run_slice(run))
-    assert top == f"hlsswarm.slice/hlsswarm-{run}.slice"
-    for part in (names.clients_slice(run), names.origin_slice(run)):
-        assert names.cgroup_path(part) == f"{top}/{part}"
-    assert names.cgroup_path(names.ROOT_SLICE) == names.ROOT_SLICE
+@given(RUNS, st.sampled_from(names.ROLES), MEMBERS | st.just(""))
+def test_every_role_is_taken_apart_as_it_was_built(run: str, role: str, member: str) -> None:
+    unit = names.service_unit(run, role, member)
+    assert parse_unit(unit) == UnitName(run, role, member)
+    assert names.log_file(unit) == (f"{role}-{member}.log" if member else f"{role}.log")
+
+
+@given(RUNS, st.sampled_from(names.PARTS))
+def test_a_part_of_a_run_lies_in_the_runs_slice(run: str, part: str) -> None:
+    """systemd.slice(5): what stands before the last dash names the slice above."""
+    slice_name = names.part_slice(run, part)
+    assert f"{slice_name.removesuffix('.slice').rpartition('-')[0]}.slice" == names.run_slice(run)
+    assert run_of_slice(slice_name) is None
+
+
+def test_a_strange_unit_has_no_log_of_ours() -> None:
+    with pytest.raises(ValueError, match="no unit of ours"):
+        names.log_file("ssh.service")
 
 
 @given(st.integers())

@@ -1,0 +1,97 @@
+"""Every command: its name, what it does, examples, its arguments, and where it is carried out.
+
+A command's own modules are imported only when it is called, so that `--help` comes at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hlsswarm.cli.arguments import RUN_EXAMPLES, add_manager, add_run, add_settings
+from hlsswarm.cli.origin_arguments import ORIGIN_EXAMPLES, add_demo, add_origin
+from hlsswarm.cli.report_arguments import REPORT_EXAMPLES, add_report
+from hlsswarm.core.settings import RUN_SETTINGS
+from hlsswarm.errors import ExitStatus
+
+DOCTOR_SETTINGS = ("clients", "ramp-rate", "measure", "ffmpeg", "manager")
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command of the command line; `function` is `module.function` within `hlsswarm.cli`."""
+
+    name: str
+    help: str
+    examples: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    function: str
+
+    def call(self, arguments: argparse.Namespace) -> ExitStatus:
+        """Carry it out; its exit status. Raises HlsSwarmError."""
+        module, _, name = self.function.partition(".")
+        found = getattr(importlib.import_module(f"hlsswarm.cli.{module}"), name)
+        status: ExitStatus = found(arguments)
+        return status
+
+
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    add_settings(parser, [s for s in RUN_SETTINGS if s.name in DOCTOR_SETTINGS])
+
+
+def _add_status(parser: argparse.ArgumentParser) -> None:
+    add_manager(parser)
+    parser.add_argument("--units", action="store_true", help="list every unit")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def _add_stop(parser: argparse.ArgumentParser) -> None:
+    add_manager(parser)
+    parser.add_argument("run", nargs="*", metavar="RUN", help="runs to end")
+    parser.add_argument("--all", action="store_true", help="end everything of hlsswarm")
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        "run", "run a swarm of clients against a stream", RUN_EXAMPLES, add_run, "run_command.run"
+    ),
+    Command(
+        "doctor",
+        "hold this machine against what so many clients need",
+        "examples:\n  hlsswarm doctor --clients 1000 --ramp-rate 50\n",
+        _add_doctor,
+        "run_command.doctor",
+    ),
+    Command(
+        "report",
+        "show what `run --out DIR` has kept, of one run or of several together",
+        REPORT_EXAMPLES,
+        add_report,
+        "report_command.report",
+    ),
+    Command(
+        "status",
+        "show runs and units, as systemd has them",
+        "examples:\n  hlsswarm status\n  hlsswarm status --units\n  hlsswarm status --json\n",
+        _add_status,
+        "runs_command.status",
+    ),
+    Command(
+        "stop",
+        "end runs and test origins, whoever started them",
+        "examples:\n  hlsswarm stop a1b2c3\n  hlsswarm stop --all\n",
+        _add_stop,
+        "runs_command.stop",
+    ),
+    Command("origin", "run the test origin", ORIGIN_EXAMPLES, add_origin, "origin_command.origin"),
+    Command(
+        "demo",
+        "start the test origin, run a swarm against it, sum up, stop everything",
+        "examples:\n  hlsswarm demo\n  hlsswarm demo --clients 50 --duration 1m\n",
+        add_demo,
+        "origin_command.demo",
+    ),
+)
+"""In the order in which help shows them."""

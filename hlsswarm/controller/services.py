@@ -1,0 +1,113 @@
+"""Opens a named run for services (origins, encoders, ladders, publishers) and undoes what failed.
+
+    async with opened_services("origin8080", "test origin …", manager="auto") as services:
+        await services.start(Service(…))
+
+When the block ends well, what was started stays (`keep`) or is stopped (not `keep`); when it ends
+with an error, what it started is stopped. The run's directory goes with its last unit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hlsswarm.controller import runs
+from hlsswarm.core import names
+from hlsswarm.core.service_specs import Service, service_spec
+from hlsswarm.core.unit_specs import UNLIMITED, Abilities, Limits, slice_spec
+from hlsswarm.errors import HlsSwarmError, PreflightError
+from hlsswarm.units.abilities import probe
+from hlsswarm.units.connect import connect, release
+from hlsswarm.units.manager import SystemdManager
+from hlsswarm.units.runtime_directory import fresh_run_directory, locked, remove_run_directory
+
+_STOP_TIMEOUT_SECONDS = 12.0
+
+
+@dataclass
+class Services:
+    """A run that is open: its manager, what that can do, and the directory for its files."""
+
+    run: str
+    manager: SystemdManager
+    abilities: Abilities
+    directory: Path
+    joined: bool
+    """Whether the run was there before, and this command came to it."""
+    started: list[str] = field(default_factory=list)
+
+    def log(self, unit: str) -> Path:
+        """The file that a unit's stderr goes to."""
+        return self.directory / names.log_file(unit)
+
+    async def start(self, service: Service) -> None:
+        """Start a service and wait until it runs (one-shot: has ended). Raises UnitError."""
+        self.started.append(service.name)
+        await self.manager.start_and_wait(service_spec(service, self.abilities))
+
+    async def stop(self, units: Iterable[str]) -> bool:
+        """Stop units and wait until they have ended; False when one does not."""
+        return await self.manager.stop_and_wait(units, timeout_seconds=_STOP_TIMEOUT_SECONDS)
+
+    async def end(self) -> None:
+        """Stop the whole run, or in a run that was there before, what this command has started."""
+        with contextlib.suppress(HlsSwarmError):
+            if self.joined:
+                await self.stop(self.started)
+            else:
+                await self.manager.stop_run(self.run, timeout_seconds=_STOP_TIMEOUT_SECONDS)
+
+
+@contextlib.asynccontextmanager
+async def opened_services(
+    run: str,
+    description: str,
+    *,
+    manager: str,
+    limits: Limits = UNLIMITED,
+    keep: bool = True,
+    join: bool = False,
+    taken: str = "",
+    taken_hint: str | None = None,
+) -> AsyncIterator[Services]:
+    """The run `run` on the manager of kind `manager`, made with a slice of these limits.
+
+    With `join` a run that is there already is opened as it is; without, that is a PreflightError
+    with the sentence `taken`. The lock of the runtime directory is held only until the slice is
+    there: whoever joins has to mind others that do the same.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        with locked() as parent:
+            opened = connect(manager)
+            stack.callback(release, opened)
+            opened.listen()
+            stack.callback(opened.unlisten)
+            joined = runs.is_active(opened, run)
+            if joined and not join:
+                raise PreflightError(taken or f"A run named {run} is there.", hint=taken_hint)
+            if joined:
+                directory = parent / run
+            else:
+                directory = fresh_run_directory(parent, run, kind=opened.kind)
+            stack.callback(_remove_unless_active, opened, run, directory)
+            services = Services(
+                run, opened, await probe(opened, directory), directory, joined=joined
+            )
+            if not joined:
+                await opened.start_and_wait(slice_spec(names.run_slice(run), description, limits))
+        try:
+            yield services
+        except BaseException:
+            await services.end()
+            raise
+        if not keep:
+            await services.end()
+
+
+def _remove_unless_active(manager: SystemdManager, run: str, directory: Path) -> None:
+    with contextlib.suppress(HlsSwarmError):
+        if not runs.is_active(manager, run):
+            remove_run_directory(directory)
