@@ -1,4 +1,4 @@
-"""Finds programs by name or path, and makes their paths absolute for units."""
+"""Finds programs and fonts on this machine, by absolute paths, which is what units need."""
 
 from __future__ import annotations
 
@@ -7,6 +7,13 @@ import shutil
 from pathlib import Path
 
 from hlsswarm.errors import PreflightError
+
+# Where distributions keep the font that ffmpeg's own packages bring.
+_FONTS = (
+    Path("/usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf"),
+    Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"),
+    Path("/usr/share/fonts/dejavu-sans-mono-fonts/DejaVuSansMono.ttf"),
+)
 
 
 def find_program(name: str, *, package: str) -> Path:
@@ -22,3 +29,8 @@ def find_program(name: str, *, package: str) -> Path:
         missing = "is not installed" if "/" not in name else "does not exist or cannot be executed"
         raise PreflightError(f"{name} {missing}.", hint=f"apt-get install {package}")
     return Path(os.path.abspath(found))  # noqa: PTH100  (a link to it may be its very name)
+
+
+def find_font() -> Path | None:
+    """A font for words in test pictures; None where there is none, which leaves them out."""
+    return next((font for font in _FONTS if font.is_file()), None)

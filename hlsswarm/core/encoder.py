@@ -24,6 +24,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from hlsswarm.core.filter_graph import CLOCK_TEXT, drawn_text
 from hlsswarm.core.profiles import STREAM_PLAYLIST, OriginProfile, PlaylistType, Rendition
 
 __all__ = ["encoder_command", "leftover_segments"]
@@ -38,9 +39,6 @@ _HLS_FLAGS: Final = (
     "program_date_time",  # wall clock of each segment: the base of latency measurements
     "append_list",  # a restarted encoder carries on where the last one stopped
 )
-
-# drawtext expands %{function:argument}; colons inside the argument are escaped for that level.
-_CLOCK_TEXT: Final = r"%{gmtime:%Y-%m-%d %H\:%M\:%S} UTC"
 
 _SEGMENT_NAME: Final = re.compile(r"segment-([0-9]+)\.ts")
 
@@ -133,26 +131,9 @@ def _source_graph(rendition: Rendition, clock_font: Path | None) -> str:
         "format=yuv420p",
     ]
     if clock_font is not None:
-        size = max(rendition.height // 12, 12)
-        picture.append(
-            "drawtext="
-            f"fontfile={_filter_value(str(clock_font))}"
-            f":text={_filter_value(_CLOCK_TEXT)}"
-            f":fontsize={size}:fontcolor=white:box=1:boxcolor=black@0.6:boxborderw={size // 4}"
-            ":x=(w-text_w)/2:y=h-2*text_h"
-        )
+        picture.append(drawn_text(CLOCK_TEXT, font=clock_font, picture_height=rendition.height))
     tone = f"sine=frequency={TONE_HZ}:sample_rate={AUDIO_SAMPLE_RATE_HZ}"
     return f"{','.join(picture)}[out0];{tone}[out1]"
-
-
-def _filter_value(text: str) -> str:
-    """One option value in a filter graph, escaped for both of its levels.
-
-    ffmpeg-filters(1), "Notes on filtergraph escaping": first within the option list, then within
-    the graph.
-    """
-    option = re.sub(r"([\\':])", r"\\\1", text)
-    return re.sub(r"([\\'\[\],;])", r"\\\1", option)
 
 
 def _video_options(profile: OriginProfile, rendition: Rendition) -> list[str]:

@@ -32,7 +32,7 @@ from hlsswarm.core.profiles import PROFILES, STREAM_PLAYLIST, OriginProfile, win
 from hlsswarm.core.service_specs import Service
 from hlsswarm.core.unit_specs import Limits
 from hlsswarm.errors import PreflightError, UnitError, UsageError
-from hlsswarm.programs import find_program
+from hlsswarm.programs import find_font, find_program
 from hlsswarm.telemetry.ffmpeg_program import find_ffmpeg
 from hlsswarm.units.runtime_directory import media_directory
 
@@ -41,13 +41,6 @@ _READY_SEGMENTS = 2
 _OPEN_FILES_MAX = 65_536
 _ENCODER_MEMORY_BYTES = 768 << 20
 _NGINX_MEMORY_BYTES = 1 << 30
-# Where distributions keep the font that ffmpeg's own packages bring; without one there is no
-# wall clock in the picture, and testsrc2's timer runs alone.
-_CLOCK_FONTS = (
-    Path("/usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf"),
-    Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"),
-    Path("/usr/share/fonts/dejavu-sans-mono-fonts/DejaVuSansMono.ttf"),
-)
 
 
 @dataclass(frozen=True)
@@ -187,7 +180,7 @@ def _services(
             profile,
             media,
             start_epoch=int(time.time()),
-            clock_font=next((font for font in _CLOCK_FONTS if font.is_file()), None),
+            clock_font=find_font(),
         ),
         log=services.log(encoder_unit),
         # The segments in memory are charged to the encoder, which writes them.
