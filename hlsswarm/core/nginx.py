@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -20,8 +20,6 @@ from types import MappingProxyType
 from typing import Final
 
 from jinja2 import Environment, StrictUndefined, Template
-
-from hlsswarm.core.profiles import STREAM_PLAYLIST, OriginProfile
 
 __all__ = ["HEALTH_PATH", "NGINX_STATUS_PATH", "nginx_command", "nginx_configuration"]
 
@@ -75,8 +73,10 @@ _LOG_FIELDS: Final = (
 
 
 def nginx_configuration(
-    profile: OriginProfile,
     *,
+    title: str,
+    status_lines: Sequence[str],
+    segment_seconds: int,
     listen_address: str,
     port: int,
     document_root: Path,
@@ -89,7 +89,10 @@ def nginx_configuration(
     access_log_buffer_bytes: int = 0,
     access_log_flush_seconds: int = 1,
 ) -> str:
-    """The whole configuration file of an nginx that serves `profile` from `document_root`.
+    """The whole configuration file of an nginx that serves what lies in `document_root`.
+
+    `title` and `status_lines` are for the page at `/`. `segment_seconds` is the duration of the
+    Media Segments.
 
     `listen_address` is an IPv4 or IPv6 address. The port is bound without SO_REUSEPORT, so that
     nginx fails on a port that is taken, even if a second origin holds it (after five attempts in
@@ -133,7 +136,6 @@ def nginx_configuration(
         if path is not None and not path.is_absolute():
             raise ValueError(f"{what} must be an absolute path, not {str(path)!r}")
     return _template().render(
-        profile=profile,
         listen=f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}",
         document_root=document_root,
         run_directory=run_directory,
@@ -154,12 +156,12 @@ def nginx_configuration(
         ],
         segment_max_age_seconds=_SEGMENT_MAX_AGE_SECONDS,
         # Half a segment: a cache may hold a playlist back by that much; 0 would be "do not cache".
-        playlist_max_age_seconds=max(1, profile.segment_seconds // 2),
+        playlist_max_age_seconds=max(1, segment_seconds // 2),
         access_log=access_log,
         access_log_buffer_bytes=access_log_buffer_bytes,
         access_log_flush_seconds=access_log_flush_seconds,
         log_format=_log_format(),
-        status_page=_status_page(profile),
+        status_page=_status_page(title, status_lines),
         status_clients=_same_machine(address),
         health_path=HEALTH_PATH,
         nginx_status_path=NGINX_STATUS_PATH,
@@ -247,18 +249,11 @@ def _log_format() -> list[str]:
     ]
 
 
-def _status_page(profile: OriginProfile) -> str:
+def _status_page(title: str, status_lines: Sequence[str]) -> str:
     lines = [
-        f"hlsswarm test origin, profile {profile.name}: {profile.description}",
+        f"hlsswarm test origin: {title}",
         "",
-        f"/{STREAM_PLAYLIST}  the stream: Media Segments of {profile.segment_seconds} s,"
-        f" {profile.playlist_segments} in the playlist",
-        *(
-            f"    {rendition.width}x{rendition.height}, {rendition.frame_rate} frames/s,"
-            f" video {rendition.video_bitrate_kbps} kbit/s,"
-            f" audio {rendition.audio_bitrate_kbps} kbit/s"
-            for rendition in profile.renditions
-        ),
+        *status_lines,
         f"{HEALTH_PATH}  ok, while nginx serves",
         f"{NGINX_STATUS_PATH}  connection counts, only from this machine",
         "",

@@ -10,15 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
-import os
-import resource
-import socket
-import subprocess
 import sys
 import time
 import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,20 +21,18 @@ from hlsswarm.controller import runs
 from hlsswarm.controller.services import Services, opened_services
 from hlsswarm.core import names
 from hlsswarm.core.encoder import encoder_command
-from hlsswarm.core.nginx import nginx_command, nginx_configuration
 from hlsswarm.core.profiles import PROFILES, STREAM_PLAYLIST, OriginProfile, window_bytes
 from hlsswarm.core.service_specs import Service
 from hlsswarm.core.unit_specs import Limits
-from hlsswarm.errors import PreflightError, UnitError, UsageError
-from hlsswarm.programs import find_font, find_program
+from hlsswarm.errors import UnitError, UsageError
+from hlsswarm.origin.web_server import WebServer, fetched, origin_url
+from hlsswarm.programs import find_font
 from hlsswarm.telemetry.ffmpeg_program import find_ffmpeg
 from hlsswarm.units.runtime_directory import media_directory
 
 _READY_TIMEOUT_SECONDS = 40.0
 _READY_SEGMENTS = 2
-_OPEN_FILES_MAX = 65_536
 _ENCODER_MEMORY_BYTES = 768 << 20
-_NGINX_MEMORY_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -54,6 +46,8 @@ class OriginOptions:
     ffmpeg: str | None = None
     nginx: str | None = None
     access_log: Path | None = None
+    tls: bool = False
+    tls_names: tuple[str, ...] = ()
 
     @property
     def run(self) -> str:
@@ -63,8 +57,7 @@ class OriginOptions:
     @property
     def url(self) -> str:
         """Where the stream is."""
-        host = "127.0.0.1" if ipaddress.ip_address(self.listen).is_unspecified else self.listen
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/{STREAM_PLAYLIST}"
+        return origin_url(self.listen, self.port, STREAM_PLAYLIST, tls=self.tls)
 
 
 @dataclass(frozen=True)
@@ -74,7 +67,7 @@ class _Prepared:
     options: OriginOptions
     profile: OriginProfile
     ffmpeg: Path
-    nginx: Path
+    server: WebServer
 
 
 def check(options: OriginOptions) -> _Prepared:
@@ -84,29 +77,38 @@ def check(options: OriginOptions) -> _Prepared:
         raise UsageError(
             f"There is no profile {options.profile!r}.", hint=f"There is: {', '.join(PROFILES)}."
         )
-    try:
-        ipaddress.ip_address(options.listen)
-    except ValueError:
-        raise UsageError(
-            f"--listen {options.listen!r} is not an IP address.", hint="Give, say, 127.0.0.1."
-        ) from None
-    if options.access_log is not None and not options.access_log.parent.is_dir():
-        raise PreflightError(f"The directory {options.access_log.parent} does not exist.")
-    nginx = find_program(options.nginx or "nginx", package="nginx-light")
-    return _Prepared(options, profile, find_ffmpeg(options.ffmpeg).path, nginx)
+    server = _web_server(options, profile)
+    server.check()
+    return _Prepared(options, profile, find_ffmpeg(options.ffmpeg).path, server)
 
 
-def _check_port(options: OriginOptions) -> None:
-    """Raise PreflightError when something else has the port."""
-    family = socket.AF_INET6 if ":" in options.listen else socket.AF_INET
-    try:
-        socket.create_server((options.listen, options.port), family=family).close()
-    except OSError as error:
-        reason = os.strerror(error.errno or 0)  # its own text repeats the address
-        raise PreflightError(
-            f"Port {options.port} of {options.listen} cannot be used: {reason}.",
-            hint="Choose another with --port, or stop what has it.",
-        ) from None
+def _web_server(options: OriginOptions, profile: OriginProfile) -> WebServer:
+    return WebServer(
+        run=options.run,
+        listen=options.listen,
+        port=options.port,
+        title=f"profile {profile.name}: {profile.description}",
+        status_lines=_status_lines(profile),
+        segment_seconds=profile.segment_seconds,
+        nginx=options.nginx,
+        access_log=options.access_log,
+        tls=options.tls,
+        tls_names=options.tls_names,
+    )
+
+
+def _status_lines(profile: OriginProfile) -> tuple[str, ...]:
+    """What the web server's status page says of the stream."""
+    return (
+        f"/{STREAM_PLAYLIST}  the stream: Media Segments of {profile.segment_seconds} s,"
+        f" {profile.playlist_segments} in the playlist",
+        *(
+            f"    {rendition.width}x{rendition.height}, {rendition.frame_rate} frames/s,"
+            f" video {rendition.video_bitrate_kbps} kbit/s,"
+            f" audio {rendition.audio_bitrate_kbps} kbit/s"
+            for rendition in profile.renditions
+        ),
+    )
 
 
 def start(options: OriginOptions) -> str:
@@ -128,49 +130,17 @@ async def _start(prepared: _Prepared) -> None:
         taken=f"A test origin on port {options.port} runs already: {options.url}",
         taken_hint="`hlsswarm origin status` shows it, `hlsswarm origin stop` ends it.",
     ) as services:
-        _check_port(options)
+        prepared.server.check_port()
         needed = window_bytes(prepared.profile)
         media = media_directory(services.directory, needed_bytes=needed)
-        configuration = _write_configuration(prepared, services.directory, media)
-        for service in _services(prepared, services, media, configuration):
+        for service in _services(prepared, services, media):
             await services.start(service)
         await _wait_until_ready(options, services)
 
 
-def _write_configuration(prepared: _Prepared, directory: Path, media: Path) -> Path:
-    """nginx's configuration, checked by nginx itself. Raises PreflightError."""
-    options = prepared.options
-    log = options.access_log
-    text = nginx_configuration(
-        prepared.profile,
-        listen_address=options.listen,
-        port=options.port,
-        document_root=media,
-        run_directory=directory,
-        access_log=None if log is None else Path(os.path.abspath(log)),  # noqa: PTH100
-        max_open_files=_open_files(),
-        workers=1,
-    )
-    configuration = directory / "nginx.conf"
-    configuration.write_text(text)
-    command = nginx_command(prepared.nginx, configuration, directory, check_only=True)
-    checked = subprocess.run(command, capture_output=True, check=False, timeout=30)
-    if checked.returncode != 0:
-        said = checked.stderr.decode(errors="replace").strip().splitlines()
-        raise PreflightError(f"nginx refuses its configuration: {said[-1] if said else '?'}")
-    return configuration
-
-
-def _open_files() -> int:
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return _OPEN_FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES_MAX)
-
-
-def _services(
-    prepared: _Prepared, services: Services, media: Path, configuration: Path
-) -> tuple[Service, Service]:
+def _services(prepared: _Prepared, services: Services, media: Path) -> tuple[Service, Service]:
     run, profile = prepared.options.run, prepared.profile
-    encoder_unit, nginx_unit = names.encoder_unit(run, profile.name), names.nginx_unit(run)
+    encoder_unit = names.encoder_unit(run, profile.name)
     encoder = Service(
         name=encoder_unit,
         slice_name=names.origin_slice(run),
@@ -188,15 +158,7 @@ def _services(
         before=(_tidy_command(media, profile),),
         environment=(f"PYTHONPATH={Path(hlsswarm.__file__).parent.parent}",),
     )
-    nginx = Service(
-        name=nginx_unit,
-        slice_name=names.origin_slice(run),
-        description=f"hlsswarm nginx on port {prepared.options.port}",
-        command=nginx_command(prepared.nginx, configuration, services.directory),
-        log=services.log(nginx_unit),
-        limits=Limits(memory_max_bytes=_NGINX_MEMORY_BYTES),
-    )
-    return encoder, nginx
+    return encoder, prepared.server.service(services, media)
 
 
 def _tidy_command(media: Path, profile: OriginProfile) -> tuple[str, ...]:
@@ -233,23 +195,15 @@ def _last_line(log: Path) -> str:
 def playlist_segments(url: str) -> int:
     """Media Segments in the playlist now; 0 when it is not there."""
     try:
-        return _playlist(url).count(b"#EXTINF")
+        return fetched(url).count(b"#EXTINF")
     except OSError:
         return 0
-
-
-def _playlist(url: str) -> bytes:
-    """The playlist as the origin serves it. Raises OSError, HTTP error statuses included."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(url, timeout=2) as answer:
-        body: bytes = answer.read(1 << 20)
-        return body
 
 
 def _why_not(url: str) -> str:
     """Why the stream does not play, as far as the web server tells."""
     try:
-        _playlist(url)
+        fetched(url)
     except urllib.error.HTTPError as error:
         with error:
             return f"nginx answers {error.code} {error.reason}"

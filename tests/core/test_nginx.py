@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +31,7 @@ from hlsswarm.core.nginx import (
     nginx_command,
     nginx_configuration,
 )
-from hlsswarm.core.profiles import PROFILES, OriginProfile
 
-DEFAULT = PROFILES["default"]
 GOLDEN = Path(__file__).parent / "golden" / "nginx-default.conf"
 SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
 NGINX = Path(shutil.which("nginx", path=SEARCH_PATH) or "/nginx-is-not-in-PATH")
@@ -42,8 +40,11 @@ NOBODY = 65534
 WORKER_USER = "root" if os.geteuid() == 0 else None
 
 
-def configuration(profile: OriginProfile = DEFAULT, **changes: Any) -> str:
+def configuration(**changes: Any) -> str:
     arguments: dict[str, Any] = {
+        "title": "profile default: 720p",
+        "status_lines": ("/stream.m3u8  the stream", "    1280x720"),
+        "segment_seconds": 2,
         "listen_address": "127.0.0.1",
         "port": 8080,
         "document_root": Path("/srv/hlsswarm/stream"),
@@ -51,7 +52,7 @@ def configuration(profile: OriginProfile = DEFAULT, **changes: Any) -> str:
         "access_log": Path("/run/hlsswarm/nginx/access.log"),
         "max_open_files": 8192,
     }
-    return nginx_configuration(profile, **(arguments | changes))
+    return nginx_configuration(**(arguments | changes))
 
 
 # --- as text -------------------------------------------------------------------------------------
@@ -76,7 +77,7 @@ def test_takes_nothing_from_the_machine() -> None:
 def test_playlists_are_cached_for_half_a_segment_and_never_zero(
     segment_seconds: int, max_age: int
 ) -> None:
-    text = configuration(replace(DEFAULT, segment_seconds=segment_seconds))
+    text = configuration(segment_seconds=segment_seconds)
     assert re.findall(r'\.m3u8\$" "max-age=(\d+)"', text) == [str(max_age)]
 
 

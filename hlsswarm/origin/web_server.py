@@ -1,0 +1,155 @@
+"""The origin's web server as a unit: nginx with a configuration of its own.
+
+    server = WebServer(run="origin8080", port=8080, …)
+    server.check(); server.check_port()          before anything is started
+    await services.start(server.service(services, document_root))
+
+Knows which files nginx needs in a run's directory, how it is checked and bounded. Must not know
+what is served, nor who writes it: a directory, the duration of its Media Segments and a few lines
+about it are all it is told.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import resource
+import socket
+import ssl
+import subprocess
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from hlsswarm.controller.services import Services
+from hlsswarm.core import names
+from hlsswarm.core.nginx import nginx_command, nginx_configuration
+from hlsswarm.core.service_specs import Service
+from hlsswarm.core.unit_specs import Limits
+from hlsswarm.errors import PreflightError, UsageError
+from hlsswarm.programs import find_program
+
+__all__ = ["WebServer", "fetched", "origin_url"]
+
+_OPEN_FILES_MAX = 65_536
+_MEMORY_BYTES = 1 << 30
+
+
+def origin_url(listen: str, port: int, path: str, *, tls: bool) -> str:
+    """Where clients on this machine find `path`, which begins without a slash.
+
+    Raises ValueError when `listen` is no address.
+    """
+    host = "127.0.0.1" if ipaddress.ip_address(listen).is_unspecified else listen
+    scheme = "https" if tls else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/{path}"
+
+
+def fetched(url: str, *, bytes_max: int = 1 << 20, timeout_seconds: float = 2.0) -> bytes:
+    """What an origin on this machine serves at `url`. Raises OSError, HTTP statuses included.
+
+    Its certificate is not checked: whether it serves is asked, not who it is.
+    """
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+    )
+    with opener.open(url, timeout=timeout_seconds) as answer:
+        body: bytes = answer.read(bytes_max)
+        return body
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebServer:
+    """A web server of the run `run`.
+
+    `title` and `status_lines` are what its status page says of the stream, `segment_seconds` is
+    the duration of the Media Segments (playlists may be cached for half of it). `nginx` is the
+    program, by name or path, None for the one in PATH. With `tls` it speaks HTTP/1.1 over TLS, and
+    its certificate is also good for `tls_names`.
+    """
+
+    run: str
+    listen: str
+    port: int
+    title: str
+    status_lines: tuple[str, ...] = ()
+    segment_seconds: int = 2
+    nginx: str | None = None
+    access_log: Path | None = None
+    tls: bool = False
+    tls_names: tuple[str, ...] = ()
+
+    def check(self) -> Path:
+        """The nginx program. Raises UsageError or PreflightError for what cannot work."""
+        try:
+            ipaddress.ip_address(self.listen)
+        except ValueError:
+            raise UsageError(
+                f"--listen {self.listen!r} is not an IP address.", hint="Give, say, 127.0.0.1."
+            ) from None
+        if self.access_log is not None and not self.access_log.parent.is_dir():
+            raise PreflightError(f"The directory {self.access_log.parent} does not exist.")
+        return find_program(self.nginx or "nginx", package="nginx-light")
+
+    def check_port(self) -> None:
+        """Raise PreflightError when something else has the port."""
+        family = socket.AF_INET6 if ":" in self.listen else socket.AF_INET
+        try:
+            socket.create_server((self.listen, self.port), family=family).close()
+        except OSError as error:
+            reason = os.strerror(error.errno or 0)  # its own text repeats the address
+            raise PreflightError(
+                f"Port {self.port} of {self.listen} cannot be used: {reason}.",
+                hint="Choose another with --port, or stop what has it.",
+            ) from None
+
+    def service(self, services: Services, document_root: Path) -> Service:
+        """The unit that serves `document_root`; its configuration is written and checked here.
+
+        Raises PreflightError when nginx refuses the configuration.
+        """
+        nginx, directory = self.check(), services.directory
+        unit = names.nginx_unit(self.run)
+        configuration = directory / "nginx.conf"
+        configuration.write_text(self._configuration(directory, document_root))
+        _check_configuration(nginx, configuration, directory)
+        return Service(
+            name=unit,
+            slice_name=names.origin_slice(self.run),
+            description=f"hlsswarm nginx on port {self.port}",
+            command=nginx_command(nginx, configuration, directory),
+            log=services.log(unit),
+            limits=Limits(memory_max_bytes=_MEMORY_BYTES),
+        )
+
+    def _configuration(self, directory: Path, document_root: Path) -> str:
+        log = self.access_log
+        return nginx_configuration(
+            title=self.title,
+            status_lines=self.status_lines,
+            segment_seconds=self.segment_seconds,
+            listen_address=self.listen,
+            port=self.port,
+            document_root=document_root,
+            run_directory=directory,
+            access_log=None if log is None else Path(os.path.abspath(log)),  # noqa: PTH100
+            max_open_files=_open_files(),
+            workers=1,
+        )
+
+
+def _check_configuration(nginx: Path, configuration: Path, directory: Path) -> None:
+    """Have nginx read its configuration. Raises PreflightError when it refuses."""
+    command = nginx_command(nginx, configuration, directory, check_only=True)
+    checked = subprocess.run(command, capture_output=True, check=False, timeout=30)
+    if checked.returncode != 0:
+        said = checked.stderr.decode(errors="replace").strip().splitlines()
+        raise PreflightError(f"nginx refuses its configuration: {said[-1] if said else '?'}")
+
+
+def _open_files() -> int:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _OPEN_FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES_MAX)
