@@ -144,7 +144,7 @@ ONLY_IN = {
     "h11": {"metrics"},
     "m3u8": {"controller/preflight.py", "core/live_edge.py", "core/variants.py"},
     "jinja2": {"core", "report"},
-    "argparse": {"cli"},
+    "argparse": {"cli", "encoders/prepare.py"},
     "rich": {"report/live.py"},
 }
 
