@@ -1,0 +1,133 @@
+"""A listening socket that systemd connects the output of each process of a run's units to.
+
+The pid that connected (SO_PEERCRED, unix(7)) is the process that becomes ffmpeg; its cgroup
+names the unit. Everything that arrives is read at once, so that a process never waits for us.
+What it says is a Hearer's: this knows only who speaks, and when.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import socket
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+_UNIT = re.compile(r"/([^/\n]+\.service)$", re.MULTILINE)
+_READ_BYTES = 64 * 1024
+_BACKLOG = 4096
+
+
+class Hearer(Protocol):
+    """Takes in what one process says; `now` is the running loop's time."""
+
+    def feed(self, data: bytes, now: float) -> None:
+        """The next piece, of any size."""
+
+    def close(self, now: float) -> None:
+        """The process has closed its end, or we no longer listen."""
+
+
+def unit_of_process(pid: int) -> str | None:
+    """The service that a process belongs to, by its cgroup; None when it is gone already."""
+    try:
+        text = Path(f"/proc/{pid}/cgroup").read_text()
+    except OSError:
+        return None
+    match = _UNIT.search(text)
+    return match[1] if match else None
+
+
+class ProcessSocket:
+    """Listens on a path; `hear(unit, pid)` gives the hearer of a process that has connected."""
+
+    def __init__(self, path: Path, hear: Callable[[str | None, int], Hearer]) -> None:
+        self.path = path
+        self.hear = hear
+        self._socket: socket.socket | None = None
+        self._connections: set[_Connection] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def start(self) -> None:
+        """Begin to listen in the running loop. The path must not exist yet."""
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        listener.bind(str(self.path))
+        # Units may run as another user; the directory above keeps strangers out.
+        self.path.chmod(0o666)
+        listener.listen(_BACKLOG)
+        self._socket = listener
+        asyncio.get_running_loop().add_reader(listener.fileno(), self._accept)
+
+    def _accept(self) -> None:
+        listener = self._socket
+        while listener is not None:
+            try:
+                connection, _ = listener.accept()
+            except BlockingIOError:
+                return
+            except OSError:  # EMFILE and the like: the next round tries again
+                return
+            self._connections.add(_Connection(self, connection))
+            self._idle.clear()
+
+    def forget(self, connection: _Connection) -> None:
+        """A connection has ended."""
+        self._connections.discard(connection)
+        if not self._connections:
+            self._idle.set()
+
+    async def drained(self, *, timeout_seconds: float) -> bool:
+        """Wait until no process is connected, so that all that was said has been heard."""
+        try:
+            await asyncio.wait_for(self._idle.wait(), timeout_seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Stop to listen and remove the socket; what is connected is closed."""
+        if self._socket is not None:
+            asyncio.get_running_loop().remove_reader(self._socket.fileno())
+            self._socket.close()
+            self._socket = None
+        for connection in tuple(self._connections):
+            connection.end()
+        with contextlib.suppress(FileNotFoundError):
+            self.path.unlink()
+
+
+class _Connection:
+    """The output of one process."""
+
+    def __init__(self, server: ProcessSocket, connection: socket.socket) -> None:
+        self._server = server
+        self._socket = connection
+        self._loop = asyncio.get_running_loop()
+        connection.setblocking(False)
+        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        pid: int = struct.unpack("iII", credentials)[0]
+        self._hearer = server.hear(unit_of_process(pid), pid)
+        self._loop.add_reader(connection.fileno(), self._readable)
+
+    def _readable(self) -> None:
+        try:
+            data = self._socket.recv(_READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.end()
+            return
+        self._hearer.feed(data, self._loop.time())
+
+    def end(self) -> None:
+        """The process closed its end, or we no longer listen."""
+        self._loop.remove_reader(self._socket.fileno())
+        self._socket.close()
+        self._server.forget(self)
+        self._hearer.close(self._loop.time())
