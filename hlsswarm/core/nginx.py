@@ -13,6 +13,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -21,13 +22,33 @@ from typing import Final
 
 from jinja2 import Environment, StrictUndefined, Template
 
-__all__ = ["HEALTH_PATH", "NGINX_STATUS_PATH", "nginx_command", "nginx_configuration"]
+from hlsswarm.core.nginx_faults import (
+    PASSED_ON,
+    SERVED,
+    ActiveFault,
+    FaultPaths,
+    first_that_matches,
+    uri_pattern,
+)
+
+__all__ = [
+    "GENERATION_PATH",
+    "HEALTH_PATH",
+    "NGINX_STATUS_PATH",
+    "Site",
+    "Tls",
+    "nginx_command",
+    "nginx_configuration",
+]
 
 HEALTH_PATH: Final = "/health"
 """Answers 200 "ok" as long as nginx serves, whether or not there is a stream."""
 
 NGINX_STATUS_PATH: Final = "/nginx_status"
 """ngx_http_stub_status_module's page; only for clients on the same machine."""
+
+GENERATION_PATH: Final = "/generation"
+"""On the control socket: which configuration this nginx serves by, as a number."""
 
 _METHODS: Final = ("GET", "HEAD", "OPTIONS")
 
@@ -44,10 +65,12 @@ _MEDIA_TYPES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     }
 )
 _PLAYLIST_EXTENSION: Final = "m3u8"
+_KEY_EXTENSION: Final = "key"
 _SEGMENT_MAX_AGE_SECONDS: Final = 60
+_MULTIVARIANT_MAX_AGE_SECONDS: Final = 5
 
-# Time that requests in flight get to finish after SIGQUIT.
-_SHUTDOWN_SECONDS: Final = 5
+# Time that requests in flight get to finish when there is a new configuration.
+_SHUTDOWN_SECONDS: Final = 30
 
 # A connection that is being served holds a socket and a file; the rest is for listeners, logs,
 # the pipes between master and workers, and epoll.
@@ -72,32 +95,27 @@ _LOG_FIELDS: Final = (
 )
 
 
-def nginx_configuration(
-    *,
-    title: str,
-    status_lines: Sequence[str],
-    segment_seconds: int,
-    listen_address: str,
-    port: int,
-    document_root: Path,
-    run_directory: Path,
-    access_log: Path | None,
-    max_open_files: int,
-    workers: int | None = None,
-    worker_user: str | None = None,
-    worker_group: str | None = None,
-    access_log_buffer_bytes: int = 0,
-    access_log_flush_seconds: int = 1,
-) -> str:
-    """The whole configuration file of an nginx that serves what lies in `document_root`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """Certificate (with those that it stands on) and key of the server, as PEM files."""
 
-    `title` and `status_lines` are for the page at `/`. `segment_seconds` is the duration of the
-    Media Segments.
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What an nginx of a test origin serves, and where.
+
+    `document_root` is served as it is: playlists, Media Segments and keys in it and in its
+    directories; `segment_seconds` is the duration of the Media Segments. With `multivariant` the
+    playlists that lie in the root itself are Multivariant Playlists. `title` and `status_lines`
+    are for the page at `/`.
 
     `listen_address` is an IPv4 or IPv6 address. The port is bound without SO_REUSEPORT, so that
     nginx fails on a port that is taken, even if a second origin holds it (after five attempts in
-    2.5 s; its check does not look). `run_directory` takes the pid file and nginx's temporary
-    directories.
+    2.5 s; its check does not look). With `tls` it takes HTTP over TLS alone. `run_directory` takes
+    the pid file and nginx's temporary directories.
 
     `access_log` is a file for one JSON object per request (fields: time, method, uri, status,
     body_bytes, request_time, connection, connection_requests, user_agent, range), or None for no
@@ -114,57 +132,111 @@ def nginx_configuration(
     and read permission in it. "root" keeps them root, which is the only way for a root without
     capabilities (it logs a failed initgroups() and goes on). Leave them out for an ordinary user,
     who cannot change to another one (nginx warns and goes on).
-
-    Raises ValueError for what nginx could not express or would not accept: an address that is a
-    host name, relative paths, control characters or `$` in a path (nginx takes it for a variable
-    and has no escape), too few open files, a group without a user.
     """
-    address = _address(listen_address)
-    if not 1 <= port <= 65535:
-        raise ValueError(f"port must be between 1 and 65535, not {port}")
-    if workers is not None and workers < 1:
-        raise ValueError(f"workers must be at least 1, not {workers}")
-    if worker_group is not None and worker_user is None:
-        raise ValueError("worker_group needs worker_user")
-    if access_log_buffer_bytes < 0 or access_log_flush_seconds < 1:
-        raise ValueError("access log: buffer must be at least 0 bytes, flush at least 1 s")
-    for what, path in (
-        ("document_root", document_root),
-        ("run_directory", run_directory),
-        ("access_log", access_log),
-    ):
-        if path is not None and not path.is_absolute():
-            raise ValueError(f"{what} must be an absolute path, not {str(path)!r}")
+
+    title: str
+    status_lines: tuple[str, ...] = ()
+    segment_seconds: int
+    multivariant: bool = False
+    listen_address: str
+    port: int
+    tls: Tls | None = None
+    document_root: Path
+    run_directory: Path
+    access_log: Path | None
+    max_open_files: int
+    workers: int | None = None
+    worker_user: str | None = None
+    worker_group: str | None = None
+    access_log_buffer_bytes: int = 0
+    access_log_flush_seconds: int = 1
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for what nginx could not express or would not accept."""
+        _address(self.listen_address)
+        if not 1 <= self.port <= 65535:
+            raise ValueError(f"port must be between 1 and 65535, not {self.port}")
+        if self.workers is not None and self.workers < 1:
+            raise ValueError(f"workers must be at least 1, not {self.workers}")
+        if self.worker_group is not None and self.worker_user is None:
+            raise ValueError("worker_group needs worker_user")
+        if self.access_log_buffer_bytes < 0 or self.access_log_flush_seconds < 1:
+            raise ValueError("access log: buffer must be at least 0 bytes, flush at least 1 s")
+        _worker_connections(self.max_open_files)
+        for what, path in (
+            ("document_root", self.document_root),
+            ("run_directory", self.run_directory),
+            ("access_log", self.access_log),
+            ("certificate", self.tls.certificate if self.tls else None),
+            ("key", self.tls.key if self.tls else None),
+        ):
+            if path is not None and not path.is_absolute():
+                raise ValueError(f"{what} must be an absolute path, not {str(path)!r}")
+
+    @property
+    def pid_file(self) -> Path:
+        """Where nginx writes its process id."""
+        return self.run_directory / "nginx.pid"
+
+
+def nginx_configuration(
+    site: Site,
+    *,
+    paths: FaultPaths | None = None,
+    faults: Sequence[ActiveFault] = (),
+    generation: int = 0,
+) -> str:
+    """The whole configuration file of an nginx that serves `site`.
+
+    With `paths`, nginx tells its `generation` on a socket of its own (GENERATION_PATH), so that
+    whoever gave it a new configuration sees when it is in force. `faults` are in force, in the
+    order of their numbers: of several that meet a request, the first has it; they need `paths`.
+
+    Raises ValueError for paths with control characters or `$` (nginx takes it for a variable and
+    has no escape).
+    """
+    if faults and paths is None:
+        raise ValueError("faults need their paths")
+    address = _address(site.listen_address)
+    met = [active for active in faults if active.fault.kind != "outage"]
+    segments = [
+        extension
+        for extensions in _MEDIA_TYPES.values()
+        for extension in extensions
+        if extension != _PLAYLIST_EXTENSION
+    ]
     return _template().render(
-        listen=f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}",
-        document_root=document_root,
-        run_directory=run_directory,
-        pid_file=run_directory / "nginx.pid",
-        workers="auto" if workers is None else workers,
-        worker_user=worker_user,
-        worker_group=worker_group,
-        worker_connections=_worker_connections(max_open_files),
-        max_open_files=max_open_files,
+        site=site,
+        listen=f"[{address}]:{site.port}" if address.version == 6 else f"{address}:{site.port}",
+        worker_connections=_worker_connections(site.max_open_files),
         shutdown_seconds=_SHUTDOWN_SECONDS,
         methods=_METHODS,
         media_types=_MEDIA_TYPES,
-        segment_extensions=[
-            extension
-            for extensions in _MEDIA_TYPES.values()
-            for extension in extensions
-            if extension != _PLAYLIST_EXTENSION
-        ],
+        segment_extensions=segments,
+        key_extension=_KEY_EXTENSION,
         segment_max_age_seconds=_SEGMENT_MAX_AGE_SECONDS,
+        multivariant_max_age_seconds=_MULTIVARIANT_MAX_AGE_SECONDS,
         # Half a segment: a cache may hold a playlist back by that much; 0 would be "do not cache".
-        playlist_max_age_seconds=max(1, segment_seconds // 2),
-        access_log=access_log,
-        access_log_buffer_bytes=access_log_buffer_bytes,
-        access_log_flush_seconds=access_log_flush_seconds,
+        playlist_max_age_seconds=max(1, site.segment_seconds // 2),
         log_format=_log_format(),
-        status_page=_status_page(title, status_lines),
+        status_page=_status_page(site.title, site.status_lines),
         status_clients=_same_machine(address),
         health_path=HEALTH_PATH,
         nginx_status_path=NGINX_STATUS_PATH,
+        paths=paths,
+        faults=met,
+        outage=len(met) < len(faults),
+        patterns={
+            active.number: uri_pattern(
+                active.fault, segments=segments, playlist=_PLAYLIST_EXTENSION, key=_KEY_EXTENSION
+            )
+            for active in met
+        },
+        first_that_matches=first_that_matches(met),
+        passed_on=PASSED_ON,
+        served=SERVED,
+        generation=generation,
+        generation_path=GENERATION_PATH,
     )
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from hlsswarm.controller.services import Services
 from hlsswarm.core import names
-from hlsswarm.core.nginx import nginx_command, nginx_configuration
+from hlsswarm.core.nginx import Site, nginx_command, nginx_configuration
 from hlsswarm.core.service_specs import Service
 from hlsswarm.core.unit_specs import Limits
 from hlsswarm.errors import PreflightError, UsageError
@@ -114,7 +114,7 @@ class WebServer:
         nginx, directory = self.check(), services.directory
         unit = names.nginx_unit(self.run)
         configuration = directory / "nginx.conf"
-        configuration.write_text(self._configuration(directory, document_root))
+        configuration.write_text(nginx_configuration(self._site(directory, document_root)))
         _check_configuration(nginx, configuration, directory)
         return Service(
             name=unit,
@@ -125,9 +125,9 @@ class WebServer:
             limits=Limits(memory_max_bytes=_MEMORY_BYTES),
         )
 
-    def _configuration(self, directory: Path, document_root: Path) -> str:
+    def _site(self, directory: Path, document_root: Path) -> Site:
         log = self.access_log
-        return nginx_configuration(
+        return Site(
             title=self.title,
             status_lines=self.status_lines,
             segment_seconds=self.segment_seconds,

@@ -28,6 +28,7 @@ from hypothesis import strategies as st
 from hlsswarm.core.nginx import (
     HEALTH_PATH,
     NGINX_STATUS_PATH,
+    Site,
     nginx_command,
     nginx_configuration,
 )
@@ -52,7 +53,7 @@ def configuration(**changes: Any) -> str:
         "access_log": Path("/run/hlsswarm/nginx/access.log"),
         "max_open_files": 8192,
     }
-    return nginx_configuration(**(arguments | changes))
+    return nginx_configuration(Site(**(arguments | changes)))
 
 
 # --- as text -------------------------------------------------------------------------------------
