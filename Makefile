@@ -11,15 +11,18 @@ BIN := $(VENV)/bin
 # What Debian calls what we need: to run, to build pystemd, and to test.
 PACKAGES_RUN := systemd ffmpeg nginx-light
 PACKAGES_BUILD := python3-venv python3-dev gcc libc6-dev pkg-config libsystemd-dev
-PACKAGES_TEST := dbus dbus-user-session libpam-systemd util-linux procps openssl chromium fonts-dejavu-core
+# What `hlsswarm ffmpeg build` needs besides.
+PACKAGES_FFMPEG := make dpkg-dev xz-utils libmbedtls-dev
+PACKAGES_TEST := $(PACKAGES_FFMPEG) dbus dbus-user-session libpam-systemd util-linux procps openssl chromium fonts-dejavu-core
 
-.PHONY: help setup demo test test-versions lint format clean packages packages-test
+.PHONY: ffmpeg-minimal help setup demo test test-versions lint format clean packages packages-test
 
 help:
 	@echo "make setup   install what is missing (apt packages, $(VENV)); then $(BIN)/hlsswarm works"
 	@echo "make demo    test origin + 20 clients for 30 s + summary + hlsswarm-report/  (PORT=$(PORT))"
 	@echo "make test    all tests, on a real systemd, ffmpeg and nginx"
 	@echo "make test-versions   the tests with real streams on ffmpeg of Debian's $(SUITES)"
+	@echo "make ffmpeg-minimal   build an ffmpeg that only plays, for cheaper clients"
 	@echo "make lint    ruff and mypy alone"
 	@echo "make clean   remove $(VENV) and what tests have cached"
 
@@ -40,6 +43,11 @@ test-versions: setup packages-test $(VENV)/.hlsswarm-test-installed
 	echo "==> pytest on $$ffmpegs" && \
 	HLSSWARM_TEST_FFMPEGS=$$ffmpegs $(BIN)/python -m pytest $(TEST_FLAGS) \
 	  tests/test_end_to_end.py tests/test_truth.py tests/client_options
+
+# An ffmpeg that plays HLS and nothing else; runs take it by themselves once it is there.
+ffmpeg-minimal: setup
+	$(call install_missing,$(PACKAGES_FFMPEG))
+	@$(BIN)/hlsswarm ffmpeg build
 
 lint: $(VENV)/.hlsswarm-test-installed
 	$(BIN)/ruff check .

@@ -13,6 +13,7 @@ from hlsswarm.errors import PreflightError
 
 CACHE_ENVIRONMENT = "HLSSWARM_CACHE_DIR"
 MEDIA_ENVIRONMENT = "HLSSWARM_MEDIA_DIR"
+MINIMAL_FFMPEG_ENVIRONMENT = "HLSSWARM_FFMPEG_MINIMAL"
 _SHARED_MEMORY = Path("/dev/shm")
 
 
@@ -37,6 +38,14 @@ def cache_directory() -> Path:
         return Path("/var/cache/hlsswarm")
     home = os.environ.get("XDG_CACHE_HOME")
     return (Path(home) if home else Path.home() / ".cache") / "hlsswarm"
+
+
+def minimal_ffmpeg() -> Path:
+    """Where an ffmpeg for clients alone is, once it was built: `$HLSSWARM_FFMPEG_MINIMAL`, or in
+    the cache. Raises PreflightError.
+    """
+    chosen = _chosen(MINIMAL_FFMPEG_ENVIRONMENT)
+    return chosen or cache_directory() / "ffmpeg-minimal" / "current" / "ffmpeg"
 
 
 def media_root() -> Path:

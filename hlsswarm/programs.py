@@ -34,3 +34,14 @@ def find_program(name: str, *, package: str) -> Path:
 def find_font() -> Path | None:
     """A font for words in test pictures; None where there is none, which leaves them out."""
     return next((font for font in _FONTS if font.is_file()), None)
+
+
+def is_ours_alone(program: Path) -> bool:
+    """Whether a program is there that only root or this user can have written."""
+    try:
+        real = program.resolve(strict=True)
+        stats = [path.stat() for path in (real, real.parent, real.parent.parent)]
+    except OSError:
+        return False
+    owners = {0, os.geteuid()}
+    return all(each.st_uid in owners and not each.st_mode & 0o022 for each in stats)

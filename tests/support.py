@@ -245,6 +245,7 @@ def place() -> Iterator[Place]:
         "HLSSWARM_RUNTIME_DIR": str(root / "r"),
         "HLSSWARM_MEDIA_DIR": str(root / "m"),
         # What is encoded once is the same for all tests, and for the next time.
+        "HLSSWARM_FFMPEG_MINIMAL": str(root / "none"),  # tests/ffmpeg_minimal has it
         "HLSSWARM_CACHE_DIR": str(REPOSITORY / ".cache" / "hlsswarm"),
         "PYTHONPATH": str(REPOSITORY),
         "PYTHONDONTWRITEBYTECODE": "1",

@@ -34,7 +34,8 @@ MAY_KNOW: dict[str, set[str]] = {
     "places": {"errors"},
     "core": {"errors"},
     "units": {"errors", "core", "__init__"},
-    "telemetry": {"errors", "core", "programs"},
+    "telemetry": {"errors", "core", "programs", "places"},
+    "ffmpeg_minimal": {"errors", "programs", "places"},
     "metrics": {"errors", "core"},
     "report": {"errors", "core"},
     "controller": {
@@ -62,6 +63,7 @@ MAY_KNOW: dict[str, set[str]] = {
         "origin",
         "encoders",
         "publishers",
+        "ffmpeg_minimal",
         "__init__",
     },
 }

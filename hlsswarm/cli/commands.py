@@ -53,6 +53,11 @@ def _add_stop(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="end everything of hlsswarm")
 
 
+def _add_ffmpeg(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=("build", "options"), help="what to do")
+    parser.add_argument("--again", action="store_true", help="build anew, from a newer source")
+
+
 COMMANDS: tuple[Command, ...] = (
     Command(
         "run", "run a swarm of clients against a stream", RUN_EXAMPLES, add_run, "run_command.run"
@@ -84,6 +89,13 @@ COMMANDS: tuple[Command, ...] = (
         "examples:\n  hlsswarm stop a1b2c3\n  hlsswarm stop --all\n",
         _add_stop,
         "runs_command.stop",
+    ),
+    Command(
+        "ffmpeg",
+        "build an ffmpeg that only plays, which clients need less memory and CPU with",
+        "examples:\n  hlsswarm ffmpeg build\n  hlsswarm ffmpeg options\n",
+        _add_ffmpeg,
+        "ffmpeg_command.ffmpeg",
     ),
     Command("origin", "run the test origin", ORIGIN_EXAMPLES, add_origin, "origin_command.origin"),
     Command(

@@ -23,7 +23,7 @@ from hlsswarm.core.doctor import Machine
 from hlsswarm.core.resolve import HOSTS_PATH, tls_verifies_by_default
 from hlsswarm.core.unit_specs import Abilities, Property, UnitSpec, exec_start
 from hlsswarm.errors import PreflightError, UnitError
-from hlsswarm.telemetry.ffmpeg_program import FFmpegProgram, find_ffmpeg
+from hlsswarm.telemetry.ffmpeg_program import FFmpegProgram, find_client_ffmpeg
 from hlsswarm.units import cgroups
 from hlsswarm.units.bus import BusLostError
 from hlsswarm.units.manager import SystemdManager
@@ -36,7 +36,7 @@ _V1_UNLIMITED = 1 << 60
 
 
 def read_machine(ffmpeg: str | None = None, *, proc: Path = _PROC) -> Machine:
-    """All figures that need no systemd; takes about 0.4 s. `ffmpeg` as in find_ffmpeg()."""
+    """All figures that need no systemd; takes about 0.4 s. `ffmpeg` as in find_client_ffmpeg()."""
     limits = _CgroupLimits.of_this_process()
     machine = Machine(
         cpus=min(float(len(os.sched_getaffinity(0))), limits.cpus),
@@ -63,7 +63,7 @@ def with_manager(machine: Machine, kind: str, abilities: Abilities) -> Machine:
 
 def _with_ffmpeg(machine: Machine, name: str | None) -> Machine:
     try:
-        program = find_ffmpeg(name)
+        program = find_client_ffmpeg(name)
     except PreflightError:
         return machine
     protocols, demuxers = (ask(program, word) for word in ("-protocols", "-demuxers"))
@@ -71,6 +71,7 @@ def _with_ffmpeg(machine: Machine, name: str | None) -> Machine:
         machine,
         ffmpeg_version=program.version.text,
         ffmpeg_known=program.version.is_known,
+        ffmpeg_minimal=program.minimal,
         ffmpeg_protocols=None if protocols is None else parse_protocols(protocols),
         ffmpeg_demuxers=None if demuxers is None else parse_demuxers(demuxers),
     )

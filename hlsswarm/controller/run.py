@@ -29,7 +29,7 @@ from hlsswarm.metrics.server import bind
 from hlsswarm.report.files import check_directory, check_writable, write_atomically
 from hlsswarm.report.run_directory import RunDirectoryWriter, check_no_run
 from hlsswarm.report.terminal import summary_text
-from hlsswarm.telemetry.ffmpeg_program import FFmpegProgram, find_ffmpeg
+from hlsswarm.telemetry.ffmpeg_program import FFmpegProgram, find_client_ffmpeg
 from hlsswarm.units.bus import BusLostError
 
 _STATUSES = {
@@ -45,7 +45,7 @@ def run(plan: Plan, say: Say, *, live: bool = False) -> ExitStatus:
 
     `live` shows a screen that is redrawn each second instead of lines of progress.
     """
-    program = find_ffmpeg(plan.ffmpeg)
+    program = find_client_ffmpeg(plan.ffmpeg)
     if plan.json_file is not None:
         check_writable(plan.json_file)
     if plan.out_directory is not None:

@@ -10,7 +10,7 @@ from hlsswarm.core.commands import client_command, notes
 from hlsswarm.core.headers import redact, redact_command
 from hlsswarm.core.plan import Plan
 from hlsswarm.core.unit_specs import Abilities, RestartPolicy, UnitSpec, client_spec
-from hlsswarm.telemetry.ffmpeg_program import find_ffmpeg
+from hlsswarm.telemetry.ffmpeg_program import find_client_ffmpeg
 from hlsswarm.units.abilities import by_properties
 from hlsswarm.units.connect import running_managers
 from hlsswarm.units.runtime_directory import runtime_directory
@@ -24,7 +24,7 @@ def shown_client(plan: Plan) -> tuple[tuple[str, ...], UnitSpec, tuple[str, ...]
     A manager that runs is asked which properties it has; none is started for this. The stream is
     looked at only where a variant is to be chosen.
     """
-    program = find_ffmpeg(plan.ffmpeg)
+    program = find_client_ffmpeg(plan.ffmpeg)
     selection = select_unseen(Look.of(plan, program.path)).selection
     options = dataclasses.replace(plan.client, selection=selection)
     run = plan.run_id or "RUN"

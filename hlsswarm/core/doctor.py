@@ -14,9 +14,13 @@ from dataclasses import dataclass
 from hlsswarm.core.quantities import format_size
 
 MEMORY_PER_CLIENT_BYTES = 16 << 20
-"""Peak of a client's cgroup with Debian's ffmpeg 5.1; a minimal static build needs 3 MB."""
+"""Peak of a client's cgroup with Debian's ffmpeg 5.1."""
+MEMORY_PER_MINIMAL_CLIENT_BYTES = 8 << 20
+"""The same with the one that `hlsswarm ffmpeg build` makes."""
 START_CPU_SECONDS = 0.070
 """CPU of a client's start: loader, probe, first segments."""
+START_CPU_MINIMAL_SECONDS = 0.030
+"""The same with the minimal ffmpeg."""
 STEADY_CPU_SECONDS = 0.0012
 """CPU of a running client per second, its share of systemd's and ours included."""
 TASKS_PER_CLIENT = 4
@@ -96,6 +100,7 @@ class Machine:
     somaxconn: int | None = None
     ffmpeg_version: str | None = None
     ffmpeg_known: bool = False
+    ffmpeg_minimal: bool = False
     ffmpeg_protocols: frozenset[str] | None = None
     ffmpeg_demuxers: frozenset[str] | None = None
     manager: str | None = None
@@ -175,7 +180,11 @@ def _ffmpeg(machine: Machine) -> Check:
             f"ffmpeg {machine.ffmpeg_version} has not been tried; a run will show whether its "
             "messages are understood.",
         )
-    return Check("ffmpeg", Level.OK, f"ffmpeg {machine.ffmpeg_version} has been tried.")
+    tried = f"ffmpeg {machine.ffmpeg_version} has been tried."
+    if machine.ffmpeg_minimal:
+        return Check("ffmpeg", Level.OK, tried)
+    better = "A minimal one needs half the memory and a third of the CPU at the start."
+    return Check("ffmpeg", Level.OK, f"{tried} {better}", command="hlsswarm ffmpeg build")
 
 
 def _protocols(machine: Machine, needs: Needs) -> Check:
@@ -249,23 +258,22 @@ def _tasks(machine: Machine, needs: Needs) -> tuple[Check, ...]:
 
 
 def _memory(machine: Machine, needs: Needs) -> Check:
-    needed = needs.clients * MEMORY_PER_CLIENT_BYTES + CONTROLLER_MEMORY_BYTES
+    each = MEMORY_PER_MINIMAL_CLIENT_BYTES if machine.ffmpeg_minimal else MEMORY_PER_CLIENT_BYTES
+    needed = needs.clients * each + CONTROLLER_MEMORY_BYTES
     known = [
         figure
         for figure in (machine.memory_available_bytes, machine.memory_limit_bytes)
         if figure is not None and math.isfinite(figure)
     ]
-    what = (
-        f"{needs.clients} clients of {format_size(MEMORY_PER_CLIENT_BYTES)} each "
-        f"need {format_size(needed)}"
-    )
+    what = f"{needs.clients} clients of {format_size(each)} each need {format_size(needed)}"
     if not known:
         return Check("memory", Level.UNKNOWN, f"{what}; what there is, is unknown.", needed)
     found = min(known)
-    fitting = int(max(0.0, found - CONTROLLER_MEMORY_BYTES) // MEMORY_PER_CLIENT_BYTES)
+    fitting = int(max(0.0, found - CONTROLLER_MEMORY_BYTES) // each)
     sentence = f"{what}; {format_size(found)} are free, for {fitting} clients."
     if needed > found:
-        mends = f"--clients {fitting}   (or an ffmpeg built small: 3 MB a client)"
+        less = "" if machine.ffmpeg_minimal else "   (or `hlsswarm ffmpeg build`: half of that)"
+        mends = f"--clients {fitting}{less}"
         return Check("memory", Level.FAIL, sentence, needed, found, "bytes", mends)
     level = Level.WARN if needed > 0.8 * found else Level.OK
     return Check("memory", level, sentence, needed, found, "bytes")
@@ -328,9 +336,10 @@ def _somaxconn(machine: Machine, needs: Needs) -> Check:
 
 
 def _cpu(machine: Machine, needs: Needs) -> tuple[Check, ...]:
-    start = needs.starts_per_second * START_CPU_SECONDS
+    one = START_CPU_MINIMAL_SECONDS if machine.ffmpeg_minimal else START_CPU_SECONDS
+    start = needs.starts_per_second * one
     steady = needs.clients * STEADY_CPU_SECONDS
-    slower = 0.0 if machine.cpus is None else 0.7 * machine.cpus / START_CPU_SECONDS
+    slower = 0.0 if machine.cpus is None else 0.7 * machine.cpus / one
     return (
         _cores("CPU of the ramp", "The ramp", start, machine.cpus, f"--ramp-rate {slower:.0f}"),
         _cores("CPU of the clients", "The clients", steady, machine.cpus, None),

@@ -87,7 +87,14 @@ RUN_SETTINGS: tuple[Setting, ...] = (
         "TIME",
         DURATION,
     ),
-    Setting("ffmpeg", "clients", "ffmpeg program (default: the one in PATH)", str, None, "PATH"),
+    Setting(
+        "ffmpeg",
+        "clients",
+        "ffmpeg program (default auto: for clients the minimal one where it was built)",
+        str,
+        "auto",
+        "PATH",
+    ),
     Setting(
         "manager", "systemd", "which systemd: auto, system, user or embedded", str, "auto", "KIND"
     ),

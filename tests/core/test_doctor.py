@@ -47,7 +47,9 @@ def test_a_good_machine() -> None:
     needs = dataclasses.replace(NEEDS, clients=200)
     found = checks(GOOD, needs)
     assert {c.level for c in found} == {Level.OK} and worst(found) is Level.OK
-    assert all(c.command is None for c in found)
+    assert {c.command for c in found} == {None, "hlsswarm ffmpeg build"}
+    better = checks(dataclasses.replace(GOOD, ffmpeg_minimal=True), needs)
+    assert all(c.command is None for c in better)
     assert len({c.name for c in found}) == len(found) == 15
 
 

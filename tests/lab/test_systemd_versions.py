@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from hlsswarm.ffmpeg_minimal import debian
+from hlsswarm.ffmpeg_minimal.debian import NotFetchedError, machines_mirror
 from tests.lab import apt_tree, systemd_versions
-from tests.lab.apt_tree import NotFetchedError, machines_mirror
 from tests.lab.systemd_versions import later_systemd
 
 SOURCES = """\
@@ -34,7 +35,7 @@ def test_what_cannot_be_fetched_is_a_sentence_and_leaves_no_half(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(apt_tree, "machines_mirror", lambda: f"file:{tmp_path}/nowhere")
-    monkeypatch.setattr(apt_tree, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(debian, "PAUSE_SECONDS", 0.0)
     with pytest.raises(NotFetchedError, match=r"could not be fetched \(3 attempts\)"):
         later_systemd(tmp_path / "cache")
     assert not (tmp_path / "cache" / systemd_versions.SUITE).exists()
