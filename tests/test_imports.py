@@ -143,8 +143,13 @@ CORE_MAY_READ = {"nginx.py"}
 ONLY_IN = {
     "pystemd": {"units/bus.py"},
     "prometheus_client": {"metrics", "controller", "core/origin_load.py"},
-    "h11": {"metrics"},
-    "m3u8": {"controller/preflight.py", "core/live_edge.py", "core/variants.py"},
+    "h11": {"metrics", "origin/fault_server.py"},
+    "m3u8": {
+        "controller/preflight.py",
+        "core/ladder_media.py",
+        "core/live_edge.py",
+        "core/variants.py",
+    },
     "jinja2": {"core", "report"},
     "argparse": {"cli", "encoders/prepare.py"},
     "rich": {"report/live.py"},

@@ -55,8 +55,23 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._intermixed = False
         # `--duration -5s` is a value that is wrong, not an option that is unknown.
         self._negative_number_matcher = re.compile(r"-\.?\d")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse, but `start --port 81 NAME` is as good as `start NAME --port 81`.
+
+        argparse takes an action and the words after it at once, also where there are none yet.
+        """
+        words = [action for action in self._actions if not action.option_strings]
+        if len(words) < 2 or self._intermixed:
+            return super().parse_known_args(args, namespace)
+        self._intermixed = True  # it calls this method for its two passes
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._intermixed = False
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError instead of ending the process."""

@@ -11,14 +11,15 @@ line. Works with nginx 1.19.5 and later (`-e`).
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from jinja2 import Environment, StrictUndefined, Template
 
@@ -37,8 +38,10 @@ __all__ = [
     "NGINX_STATUS_PATH",
     "Site",
     "Tls",
+    "media_type",
     "nginx_command",
     "nginx_configuration",
+    "site_of_json",
 ]
 
 HEALTH_PATH: Final = "/health"
@@ -64,6 +67,7 @@ _MEDIA_TYPES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "text/vtt": ("vtt",),
     }
 )
+_UNKNOWN_TYPE: Final = "application/octet-stream"
 _PLAYLIST_EXTENSION: Final = "m3u8"
 _KEY_EXTENSION: Final = "key"
 _SEGMENT_MAX_AGE_SECONDS: Final = 60
@@ -178,6 +182,24 @@ class Site:
         """Where nginx writes its process id."""
         return self.run_directory / "nginx.pid"
 
+    def as_json(self) -> str:
+        """As text, which `site_of_json` reads."""
+        return json.dumps(asdict(self), default=str, indent=2)
+
+
+def site_of_json(text: str) -> Site:
+    """The site that `as_json` wrote. Raises ValueError for anything else."""
+    try:
+        values: dict[str, Any] = json.loads(text)
+        for name in ("document_root", "run_directory", "access_log"):
+            values[name] = None if values[name] is None else Path(values[name])
+        if values["tls"] is not None:
+            values["tls"] = Tls(**{name: Path(path) for name, path in values["tls"].items()})
+        values["status_lines"] = tuple(values["status_lines"])
+        return Site(**values)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"this is no site: {error}") from None
+
 
 def nginx_configuration(
     site: Site,
@@ -254,6 +276,15 @@ def nginx_command(
             raise ValueError(f"must be an absolute path: {str(path)!r}")
     command = [str(nginx), "-e", "stderr", "-p", f"{run_directory}/", "-c", str(configuration)]
     return [*command, "-t", "-q"] if check_only else command
+
+
+def media_type(path: str) -> str:
+    """The type that the origin gives a file of this name."""
+    extension = path.rpartition(".")[2]
+    for found, extensions in _MEDIA_TYPES.items():
+        if extension in extensions:
+            return found
+    return _UNKNOWN_TYPE
 
 
 @cache

@@ -19,10 +19,23 @@ from typing import Final
 
 from hlsswarm.core.faults import Fault
 
-__all__ = ["ActiveFault", "FaultPaths", "first_that_matches", "uri_pattern"]
+__all__ = [
+    "CUT",
+    "PASSED_ON",
+    "SERVED",
+    "ActiveFault",
+    "FaultPaths",
+    "delay_of",
+    "first_that_matches",
+    "server_word_of",
+    "uri_pattern",
+]
 
 PASSED_ON: Final = "/.hlsswarm-fault"
-"""Requests for the fault server: `/.hlsswarm-fault/NUMBER/path`."""
+"""Requests for the fault server: `/.hlsswarm-fault/WORD/path`."""
+CUT: Final = "cut"
+DELAY: Final = "delay-"
+_DELAY: Final = re.compile(r"[0-9]{1,4}\.[0-9]{3}")
 SERVED: Final = "/.hlsswarm-served"
 """Where the fault server sends nginx for a file that is to be served after all."""
 
@@ -49,6 +62,11 @@ class ActiveFault:
         share = self.fault.share
         return None if share >= 1 else f"{share * 100:.2f}%"
 
+    @property
+    def server_word(self) -> str:
+        """What the fault server is to do, as a part of a path."""
+        return CUT if self.fault.kind == "cut-body" else f"{DELAY}{self.fault.delay_seconds:.3f}"
+
 
 @dataclass(frozen=True, slots=True)
 class FaultPaths:
@@ -58,6 +76,22 @@ class FaultPaths:
     """nginx tells there which configuration it serves by; it is there even in an outage."""
     server: Path
     """The fault server, for what nginx cannot do."""
+
+
+def server_word_of(target: str) -> tuple[str, str] | None:
+    """The word and the path in a target that nginx passed on; None for any other target."""
+    word, slash, path = target.removeprefix(f"{PASSED_ON}/").partition("/")
+    if not slash or not target.startswith(f"{PASSED_ON}/"):
+        return None
+    return word, f"/{path}"
+
+
+def delay_of(word: str) -> float | None:
+    """Seconds that a word asks for; None for a word that asks for no delay."""
+    number = word.removeprefix(DELAY)
+    if not word.startswith(DELAY) or not _DELAY.fullmatch(number):
+        return None
+    return float(number)
 
 
 def uri_pattern(fault: Fault, *, segments: Sequence[str], playlist: str, key: str) -> str:

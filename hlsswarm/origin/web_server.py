@@ -16,7 +16,6 @@ import os
 import resource
 import socket
 import ssl
-import subprocess
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,8 @@ from hlsswarm.core.nginx import Site, nginx_command, nginx_configuration
 from hlsswarm.core.service_specs import Service
 from hlsswarm.core.unit_specs import Limits
 from hlsswarm.errors import PreflightError, UsageError
+from hlsswarm.origin.fault_files import fault_paths, open_faults
+from hlsswarm.origin.nginx_control import check_configuration
 from hlsswarm.programs import find_program
 
 __all__ = ["WebServer", "fetched", "origin_url"]
@@ -114,8 +115,11 @@ class WebServer:
         nginx, directory = self.check(), services.directory
         unit = names.nginx_unit(self.run)
         configuration = directory / "nginx.conf"
-        configuration.write_text(nginx_configuration(self._site(directory, document_root)))
-        _check_configuration(nginx, configuration, directory)
+        site = self._site(directory, document_root)
+        open_faults(directory, nginx, site)
+        paths = fault_paths(directory, site)
+        configuration.write_text(nginx_configuration(site, paths=paths))
+        check_configuration(nginx, configuration, directory)
         return Service(
             name=unit,
             slice_name=names.origin_slice(self.run),
@@ -123,6 +127,8 @@ class WebServer:
             command=nginx_command(nginx, configuration, directory),
             log=services.log(unit),
             limits=Limits(memory_max_bytes=_MEMORY_BYTES),
+            # nginx does not bind a socket that a killed one has left.
+            before=((str(find_program("rm", package="coreutils")), "-f", str(paths.control)),),
         )
 
     def _site(self, directory: Path, document_root: Path) -> Site:
@@ -139,15 +145,6 @@ class WebServer:
             max_open_files=_open_files(),
             workers=1,
         )
-
-
-def _check_configuration(nginx: Path, configuration: Path, directory: Path) -> None:
-    """Have nginx read its configuration. Raises PreflightError when it refuses."""
-    command = nginx_command(nginx, configuration, directory, check_only=True)
-    checked = subprocess.run(command, capture_output=True, check=False, timeout=30)
-    if checked.returncode != 0:
-        said = checked.stderr.decode(errors="replace").strip().splitlines()
-        raise PreflightError(f"nginx refuses its configuration: {said[-1] if said else '?'}")
 
 
 def _open_files() -> int:
