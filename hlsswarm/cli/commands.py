@@ -11,8 +11,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hlsswarm.cli.arguments import RUN_EXAMPLES, add_manager, add_run, add_settings
+from hlsswarm.cli.encoder_arguments import ENCODER_EXAMPLES, add_encoder
+from hlsswarm.cli.fault_arguments import FAULT_EXAMPLES, add_fault
 from hlsswarm.cli.origin_arguments import ORIGIN_EXAMPLES, add_demo, add_origin
 from hlsswarm.cli.report_arguments import REPORT_EXAMPLES, add_report
+from hlsswarm.cli.stream_arguments import (
+    CONSUME_EXAMPLES,
+    PUBLISH_EXAMPLES,
+    RTSP_EXAMPLES,
+    VIDEO_EXAMPLES,
+    add_consume,
+    add_publish,
+    add_rtsp,
+    add_video,
+)
 from hlsswarm.core.settings import RUN_SETTINGS
 from hlsswarm.errors import ExitStatus
 
@@ -99,11 +111,41 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("origin", "run the test origin", ORIGIN_EXAMPLES, add_origin, "origin_command.origin"),
     Command(
+        "encoder",
+        "run preview encoders: any input as live HLS in a directory",
+        ENCODER_EXAMPLES,
+        add_encoder,
+        "encoder_command.encoder",
+    ),
+    Command(
+        "fault",
+        "have the test origin fail: errors, delays, cut connections, stale playlists, outages",
+        FAULT_EXAMPLES,
+        add_fault,
+        "fault_command.fault",
+    ),
+    Command(
         "demo",
         "start the test origin, run a swarm against it, sum up, stop everything",
         "examples:\n  hlsswarm demo\n  hlsswarm demo --clients 50 --duration 1m\n",
         add_demo,
         "origin_command.demo",
     ),
+    Command(
+        "publish",
+        "push streams to an RTSP, SRT or RTMP server, again and again",
+        PUBLISH_EXAMPLES,
+        add_publish,
+        "publish_command.publish",
+    ),
+    Command("rtsp", "run an RTSP server", RTSP_EXAMPLES, add_rtsp, "rtsp_command.rtsp"),
+    Command(
+        "consume",
+        "read streams and report frames, gaps and latency of each",
+        CONSUME_EXAMPLES,
+        add_consume,
+        "consume_command.consume",
+    ),
+    Command("video", "make test videos", VIDEO_EXAMPLES, add_video, "video_command.video"),
 )
 """In the order in which help shows them."""

@@ -109,9 +109,10 @@ def stop_units(kind: str, run: str, units: Sequence[str]) -> list[str]:
                 continue
             there = [unit.name for unit in here[0].units if unit.name in units]
             asyncio.run(_stop_units(manager, there))
-            if {unit.name for unit in here[0].units} <= set(there):
-                asyncio.run(_stop_runs(manager, [run]))
-                remove_run_directory(runtime_directory() / run)
+            with locked() as parent:  # else a service that just comes to the run goes with it
+                if not any(found.units for found in runs_of(manager) if found.run == run):
+                    asyncio.run(_stop_runs(manager, [run]))
+                    remove_run_directory(parent / run)
             return there
         finally:
             release(manager)

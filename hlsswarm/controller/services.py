@@ -37,11 +37,17 @@ class Services:
     directory: Path
     joined: bool
     """Whether the run was there before, and this command came to it."""
+    shared: bool = False
+    """Whether others may come to the run, too."""
     started: list[str] = field(default_factory=list)
 
     def log(self, unit: str) -> Path:
         """The file that a unit's stderr goes to."""
         return self.directory / names.log_file(unit)
+
+    def _others(self) -> bool:
+        units = self.manager.list_units(names.run_pattern(self.run))
+        return any(unit.active != "inactive" for unit in units if unit.name not in self.started)
 
     async def start(self, service: Service) -> None:
         """Start a service and wait until it runs (one-shot: has ended). Raises UnitError."""
@@ -53,11 +59,14 @@ class Services:
         return await self.manager.stop_and_wait(units, timeout_seconds=_STOP_TIMEOUT_SECONDS)
 
     async def end(self) -> None:
-        """Stop the whole run, or in a run that was there before, what this command has started."""
+        """Stop the whole run, or where others may come to it, what this command has started.
+
+        A shared run goes with the last service in it.
+        """
         with contextlib.suppress(HlsSwarmError):
-            if self.joined:
+            if self.shared:
                 await self.stop(self.started)
-            else:
+            if not self.shared or not self._others():
                 await self.manager.stop_run(self.run, timeout_seconds=_STOP_TIMEOUT_SECONDS)
 
 
@@ -94,7 +103,7 @@ async def opened_services(
                 directory = fresh_run_directory(parent, run, kind=opened.kind)
             stack.callback(_remove_unless_active, opened, run, directory)
             services = Services(
-                run, opened, await probe(opened, directory), directory, joined=joined
+                run, opened, await probe(opened, directory), directory, joined, shared=join
             )
             if not joined:
                 await opened.start_and_wait(slice_spec(names.run_slice(run), description, limits))

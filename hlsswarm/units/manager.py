@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hlsswarm.core import names
-from hlsswarm.core.unit_specs import Property, UnitSpec
+from hlsswarm.core.unit_specs import MICROSECONDS, Property, UnitSpec
 from hlsswarm.errors import UnitError
 from hlsswarm.units.bus import (
     MANAGER_INTERFACE,
@@ -72,6 +72,16 @@ class ServiceState:
         It starts (`start`), or ends what is left of the last process (`stop-sigterm`, …).
         """
         return self.sub.startswith(("start", "stop", "final")) or self.sub in _PASSING
+
+
+@dataclass(frozen=True)
+class ServiceHistory:
+    """How often systemd itself has started a service again, and since when it is in its state
+    (seconds since 1970; None when it never changed).
+    """
+
+    restarts: int
+    since: float | None
 
 
 @dataclass(frozen=True)
@@ -187,6 +197,13 @@ class SystemdManager:
         path = unit_path(name)
         sub = self._calls.get(path, UNIT_INTERFACE, "SubState", "s")
         return str(sub.decode()), int(self._calls.get(path, SERVICE_INTERFACE, "MainPID", "u"))
+
+    def service_history(self, name: str) -> ServiceHistory:
+        """Restarts of a service and the time of its last change; none of one that is not there."""
+        path = unit_path(name)
+        restarts = self._calls.get(path, SERVICE_INTERFACE, "NRestarts", "u")
+        changed = self._calls.get(path, UNIT_INTERFACE, "StateChangeTimestamp", "t")
+        return ServiceHistory(int(restarts), int(changed) / MICROSECONDS or None)
 
     def control_group(self, name: str) -> str:
         """The cgroup path of a unit as its manager names it; empty when it has none."""

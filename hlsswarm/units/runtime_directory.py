@@ -16,6 +16,7 @@ from pathlib import Path
 
 from hlsswarm.core.quantities import format_size
 from hlsswarm.errors import PreflightError
+from hlsswarm.units.outputs import remove_outputs
 
 ENVIRONMENT = "HLSSWARM_RUNTIME_DIR"
 EMBEDDED_DIRECTORY = "embedded"
@@ -147,7 +148,8 @@ def _is_in_memory(path: Path) -> bool:
 
 
 def _remove(path: Path) -> None:
-    """Remove a run's directory, and what its media link points to."""
+    """Remove a run's directory, and what lies elsewhere and belongs to it."""
+    remove_outputs(path)
     link = path / _MEDIA_LINK
     if link.is_symlink():
         target = link.readlink()

@@ -1,0 +1,26 @@
+"""The last lines of a log file, however long the file is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_BYTES_A_LINE = 400
+_BYTES_MIN = 16 << 10
+
+
+def last_lines(log: Path, count: int) -> list[str]:
+    """The last `count` lines; none where there is no file. Control characters are left out."""
+    try:
+        with log.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - max(_BYTES_MIN, count * _BYTES_A_LINE)))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return []
+    return [printable(line) for line in text.splitlines()[-count:]] if count > 0 else []
+
+
+def printable(line: str) -> str:
+    """A line without what would move a terminal's cursor or change its colours."""
+    return "".join(c for c in line.rstrip() if c == "\t" or c.isprintable())

@@ -1,0 +1,336 @@
+"""Preview encoders as units: each input a live HLS presentation of its own.
+
+    encoder start NAME ─► unit hlsswarm-encoders-encoder-NAME ─► MEDIA/NAME/stream.m3u8
+
+All are in one run, which comes with the first and goes with the last. Whether one runs is what
+systemd says; what it was started with is noted in the run's directory. Knows files and units; the
+command lines are core's (core/preview, core/inputs).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import hlsswarm
+from hlsswarm import places
+from hlsswarm.controller import runs
+from hlsswarm.controller.log_tail import last_lines
+from hlsswarm.controller.services import Services, opened_services
+from hlsswarm.core import names
+from hlsswarm.core.encoder_settings import EncoderSettings
+from hlsswarm.core.inputs import Input, parse_input
+from hlsswarm.core.preview import (
+    UNREFERENCED_SEGMENTS,
+    check_name,
+    member_of_name,
+    name_of_member,
+    preview_command,
+)
+from hlsswarm.core.profiles import STREAM_PLAYLIST
+from hlsswarm.core.service_specs import GracefulStop, Service, ServiceRestart
+from hlsswarm.core.starts import SERVICE_BACKOFF
+from hlsswarm.core.unit_specs import UNLIMITED, Limits
+from hlsswarm.encoders.checks import check_codec, check_input
+from hlsswarm.encoders.prepare import prepare_command
+from hlsswarm.errors import PreflightError, UnitError, UsageError
+from hlsswarm.telemetry.ffmpeg_abilities import FFmpegAbilities
+from hlsswarm.telemetry.ffmpeg_program import find_ffmpeg
+from hlsswarm.telemetry.pace import TOO_SLOW, presentation_speed, written_segments
+from hlsswarm.units.connect import running_managers
+from hlsswarm.units.manager import SystemdManager, UnitStatus
+from hlsswarm.units.outputs import note_output, remove_output
+from hlsswarm.units.runtime_directory import locked, runtime_directory
+
+RUN = "encoders"
+"""The run of all preview encoders."""
+_READY_SECONDS = 30.0
+"""For an input to open; on top come two segments' time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderOptions:
+    """What is asked of one encoder. `media`: where it writes, if not in the media root."""
+
+    name: str
+    input: str
+    settings: EncoderSettings = field(default_factory=EncoderSettings)
+    manager: str = "auto"
+    ffmpeg: str | None = None
+    media: Path | None = None
+    limits: Limits = UNLIMITED
+    wait: bool = True
+
+    @property
+    def unit(self) -> str:
+        """Its unit."""
+        return unit_of(self.name)
+
+
+@dataclass(frozen=True)
+class EncoderStatus:
+    """An encoder that systemd has: `state` and `sub_state` are systemd's words."""
+
+    name: str
+    unit: str
+    manager: str
+    state: str
+    sub_state: str
+    since: float | None
+    restarts: int
+    input: str
+    playlist: Path
+    segments: int
+    speed: float | None
+    last_log_line: str
+
+    @property
+    def is_too_slow(self) -> bool:
+        """Whether the machine, or the input, cannot keep up with real time."""
+        return self.speed is not None and self.speed < TOO_SLOW
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """An encoder's programs and places, looked at before anything is started."""
+
+    options: EncoderOptions
+    source: Input
+    ffmpeg: Path
+    directory: Path
+
+    @property
+    def playlist(self) -> Path:
+        """Where its presentation begins."""
+        return self.directory / STREAM_PLAYLIST
+
+
+def unit_of(name: str) -> str:
+    """The unit of the encoder of this name."""
+    return names.service_unit(RUN, "encoder", member_of_name(name))
+
+
+def check(options: EncoderOptions) -> _Prepared:
+    """What the encoder needs. Raises UsageError or PreflightError for what is not there."""
+    check_name(options.name)
+    source = parse_input(options.input, directory=Path.cwd())
+    ffmpeg = find_ffmpeg(options.ffmpeg).path
+    abilities = FFmpegAbilities(ffmpeg)
+    check_input(source, abilities)
+    check_codec(options.settings.codec, abilities)
+    directory = _media(options.media) / options.name
+    return _Prepared(options, source, ffmpeg, directory)
+
+
+def _media(chosen: Path | None) -> Path:
+    """The directory above all presentations. Raises PreflightError for one that cannot be."""
+    root = places.media_root() if chosen is None else Path(os.path.abspath(chosen))  # noqa: PTH100
+    if "%" in str(root):
+        raise PreflightError(f"ffmpeg cannot write HLS below a directory with '%': {root}")
+    there = next(path for path in (root, *root.parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise PreflightError(f"Nothing can be written below {there}.", hint="Choose with --media.")
+    if chosen is None and root.exists() and root.stat().st_uid not in {0, os.geteuid()}:
+        raise PreflightError(f"{root} belongs to another user.", hint="Choose with --media.")
+    return root
+
+
+def start(options: EncoderOptions) -> Path | None:
+    """Start an encoder, and wait until it has written a segment; its playlist.
+
+    None when one of this name runs already. Raises HlsSwarmError, and leaves nothing behind then.
+    """
+    prepared = check(options)
+    return prepared.playlist if asyncio.run(_start(prepared)) else None
+
+
+async def _start(prepared: _Prepared) -> bool:
+    options = prepared.options
+    async with opened_services(
+        RUN, "preview encoders", manager=options.manager, join=True
+    ) as services:
+        # Of two that come at the same moment, the second sees the first one's unit.
+        with locked():
+            if services.manager.list_units(options.unit):
+                return False
+            await services.start(_service(prepared, services))
+        if options.wait:
+            await _wait_until_written(prepared, services)
+    return True
+
+
+def _service(prepared: _Prepared, services: Services) -> Service:
+    """The unit; what is noted about it, is written down, what an earlier one left is removed."""
+    options, member = prepared.options, member_of_name(prepared.options.name)
+    log = services.log(options.unit)
+    starts = services.directory / f"encoder-{member}.starts"
+    for old in (log, starts):
+        old.unlink(missing_ok=True)
+    noted = {"input": options.input, "directory": str(prepared.directory)}
+    _notes(services.directory, member).write_text(json.dumps(noted))
+    if options.media is None:
+        note_output(services.directory, member, prepared.directory)
+    before = prepare_command(
+        [prepared.directory],
+        keep=UNREFERENCED_SEGMENTS,
+        log=log,
+        starts=None if services.abilities.restart_steps else starts,
+    )
+    return Service(
+        name=options.unit,
+        slice_name=names.part_slice(RUN, "encoders"),
+        description=f"hlsswarm preview encoder {options.name}",
+        command=preview_command(
+            prepared.ffmpeg,
+            prepared.source,
+            options.settings,
+            prepared.directory,
+            start_epoch=int(time.time()),
+            ends=options.media is not None,
+        ),
+        log=log,
+        limits=options.limits,
+        before=(before,),
+        environment=(f"PYTHONPATH={Path(hlsswarm.__file__).parent.parent}",),
+        stop=GracefulStop(),
+        restart=ServiceRestart("always", SERVICE_BACKOFF),
+    )
+
+
+def _notes(run_directory: Path, member: str) -> Path:
+    return run_directory / f"encoder-{member}.json"
+
+
+async def _wait_until_written(prepared: _Prepared, services: Services) -> None:
+    """Wait for a segment that is new. Raises UnitError when the encoder ended or takes too long."""
+    unit, began = prepared.options.unit, time.time()
+    seconds = _READY_SECONDS + 2 * prepared.options.settings.segment_seconds
+    deadline = time.monotonic() + seconds
+    while not any(item.done_at >= began - 1 for item in written_segments(prepared.playlist)):
+        why = ""
+        if not services.manager.list_units(unit):
+            raise UnitError(f"The encoder {prepared.options.name} was stopped meanwhile.")
+        if services.manager.service_history(unit).restarts or _is_waiting(services.manager, unit):
+            why = "ended"
+        elif time.monotonic() > deadline:
+            why = f"has written no segment after {seconds:.0f} s"
+        if why:
+            said = "\n  ".join(last_lines(services.log(unit), 3)) or "It left no message."
+            raise UnitError(
+                f"The encoder {prepared.options.name} {why}:\n  {said}",
+                hint="With --no-wait it is started all the same, and tries again and again.",
+            )
+        await asyncio.sleep(0.05)
+
+
+def _is_waiting(manager: SystemdManager, unit: str) -> bool:
+    """Whether a unit's process has ended, and systemd is about to start it again."""
+    return any(found.sub == "auto-restart" for found in manager.list_units(unit))
+
+
+def stop(kind: str, wanted: list[str]) -> list[str]:
+    """Stop these encoders; the names of those that were there. Raises UnitError."""
+    units = {unit_of(name): name for name in wanted}
+    directory = runtime_directory() / RUN
+    before = {name: _age(directory, name) for name in wanted}
+    stopped = [units[unit] for unit in runs.stop_units(kind, RUN, list(units))]
+    for name in stopped:
+        with locked() as parent:
+            if _age(parent / RUN, name) == before[name]:  # else it was just started anew
+                _remove_traces(parent / RUN, member_of_name(name))
+    return stopped
+
+
+def _age(run_directory: Path, name: str) -> int | None:
+    """Tells one start of an encoder from the next; None when nothing is noted."""
+    try:
+        return _notes(run_directory, member_of_name(name)).stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def _remove_traces(run_directory: Path, member: str) -> None:
+    remove_output(run_directory, member)
+    for suffix in ("json", "log", "starts"):
+        (run_directory / f"encoder-{member}.{suffix}").unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A unit of an encoder."""
+
+    name: str
+    status: UnitStatus
+
+
+def _units(kind: str) -> Iterator[tuple[_Found, SystemdManager]]:
+    """The units of all preview encoders, while their manager is open."""
+    for manager in running_managers(kind):
+        try:
+            for status in manager.list_units(names.run_pattern(RUN)):
+                parsed = names.parse_unit(status.name)
+                if parsed is not None and parsed.role == "encoder" and status.active != "inactive":
+                    yield _Found(name_of_member(parsed.member), status), manager
+        finally:
+            manager.close()
+
+
+def encoders(kind: str) -> list[EncoderStatus]:
+    """All preview encoders that systemd has, by their names."""
+    found = [_status(unit, manager) for unit, manager in _units(kind)]
+    return sorted(found, key=lambda status: status.name)
+
+
+def _status(found: _Found, manager: SystemdManager) -> EncoderStatus:
+    history = manager.service_history(found.status.name)
+    directory = runtime_directory() / RUN
+    noted = _noted(_notes(directory, member_of_name(found.name)))
+    playlist = Path(noted.get("directory", "/nonexistent")) / STREAM_PLAYLIST
+    said = last_lines(directory / names.log_file(found.status.name), 1)
+    return EncoderStatus(
+        name=found.name,
+        unit=found.status.name,
+        manager=manager.kind,
+        state=found.status.active,
+        sub_state=found.status.sub,
+        since=history.since,
+        restarts=history.restarts,
+        input=noted.get("input", ""),
+        playlist=playlist,
+        segments=len(written_segments(playlist)),
+        speed=presentation_speed(playlist) if found.status.sub == "running" else None,
+        last_log_line=said[0] if said else "",
+    )
+
+
+def _noted(path: Path) -> dict[str, str]:
+    """What was noted about an encoder; nothing where that is gone."""
+    try:
+        noted = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return {str(key): str(value) for key, value in noted.items()}
+
+
+def playlist_of(kind: str, name: str) -> Path:
+    """The playlist of an encoder that runs. Raises UsageError when none of this name does."""
+    there = encoders(kind)
+    for status in there:
+        if status.name == check_name(name):
+            return status.playlist
+    known = ", ".join(status.name for status in there)
+    raise UsageError(
+        f"No encoder {name} runs.",
+        hint=f"There is {known}." if known else "`hlsswarm encoder start NAME --input SPEC`",
+    )
+
+
+def document(found: list[EncoderStatus]) -> list[dict[str, object]]:
+    """The same for JSON."""
+    return [{**dataclasses.asdict(one), "playlist": str(one.playlist)} for one in found]
