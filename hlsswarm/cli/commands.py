@@ -70,6 +70,15 @@ def _add_ffmpeg(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--again", action="store_true", help="build anew, from a newer source")
 
 
+def _add_logs(parser: argparse.ArgumentParser) -> None:
+    add_manager(parser)
+    parser.add_argument("unit", metavar="UNIT", help="a unit, or the name of an encoder")
+    parser.add_argument(
+        "-n", "--lines", type=int, default=20, metavar="LINES", help="how many (default 20)"
+    )
+    parser.add_argument("-f", "--follow", action="store_true", help="go on with what comes")
+
+
 COMMANDS: tuple[Command, ...] = (
     Command(
         "run", "run a swarm of clients against a stream", RUN_EXAMPLES, add_run, "run_command.run"
@@ -94,6 +103,14 @@ COMMANDS: tuple[Command, ...] = (
         "examples:\n  hlsswarm status\n  hlsswarm status --units\n  hlsswarm status --json\n",
         _add_status,
         "runs_command.status",
+    ),
+    Command(
+        "logs",
+        "show the last messages of an encoder, a web server or another service",
+        "examples:\n  hlsswarm logs live/cam1\n  hlsswarm logs nginx -n 50 --follow\n"
+        "  hlsswarm logs hlsswarm-origin8080-encoder-default.service\n",
+        _add_logs,
+        "logs_command.logs",
     ),
     Command(
         "stop",
