@@ -15,6 +15,7 @@ ORIGIN_EXAMPLES = """\
 examples:
   hlsswarm origin start                    720p, 2 s segments, on 127.0.0.1:8080
   hlsswarm origin start --port 8081 --access-log /tmp/access.json
+  hlsswarm origin start --tls --tls-name cdn.example.org
   hlsswarm origin status
   hlsswarm origin stop
 """

@@ -19,6 +19,7 @@ from hlsswarm.errors import ExitStatus
 from hlsswarm.metrics.server import bind
 from hlsswarm.origin import control
 from hlsswarm.origin.control import OriginOptions
+from hlsswarm.origin.web_server import ca_file
 from hlsswarm.report.files import check_directory, check_writable
 from hlsswarm.report.run_directory import check_no_run, remove_run
 
@@ -32,6 +33,8 @@ def _options(arguments: argparse.Namespace) -> OriginOptions:
         ffmpeg=arguments.ffmpeg,
         nginx=arguments.nginx,
         access_log=arguments.access_log,
+        tls=arguments.tls,
+        tls_names=tuple(arguments.tls_name or ()),
     )
 
 
@@ -61,6 +64,9 @@ def _start(options: OriginOptions) -> ExitStatus:
         if run.run == options.run:
             say(f"It runs under systemd {run.systemd_version} ({run.manager} manager).")
     say(f"It plays: {url}")
+    authority = ca_file(options.run)
+    if authority is not None:
+        say(f"Clients can check its certificate: --tls-verify --ca-file {authority}")
     say("`hlsswarm origin stop` ends it.")
     return ExitStatus.OK
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hlsswarm.core.certificates import parse_name as parse_tls_name
 from hlsswarm.core.setting import Setting, port
 
 ORIGIN_SETTINGS: tuple[Setting, ...] = (
@@ -11,6 +12,23 @@ ORIGIN_SETTINGS: tuple[Setting, ...] = (
     Setting("port", "origin", "port", port, 8080, "PORT", "a number from 1 to 65535"),
     Setting("listen", "origin", "address", str, "127.0.0.1", "ADDRESS"),
     Setting("nginx", "origin", "nginx program (default: the one in PATH)", str, None, "PATH"),
+    Setting(
+        "tls",
+        "origin",
+        "speak HTTP over TLS, with a certificate made for it",
+        bool,
+        False,
+        flag=True,
+    ),
+    Setting(
+        "tls-name",
+        "origin",
+        "a further name that the certificate is for (may be repeated)",
+        parse_tls_name,
+        (),
+        "NAME",
+        repeat=True,
+    ),
     Setting("access-log", "origin", "write a JSON line for each request", Path, None, "FILE"),
 )
 """Every setting of a test origin that takes a value, besides `ffmpeg` and `manager`."""

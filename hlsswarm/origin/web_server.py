@@ -26,11 +26,13 @@ from hlsswarm.core.nginx import Site, nginx_command, nginx_configuration
 from hlsswarm.core.service_specs import Service
 from hlsswarm.core.unit_specs import Limits
 from hlsswarm.errors import PreflightError, UsageError
+from hlsswarm.origin.certificates import CA_FILE, find_openssl, make_certificate
 from hlsswarm.origin.fault_files import fault_paths, open_faults
 from hlsswarm.origin.nginx_control import check_configuration
 from hlsswarm.programs import find_program
+from hlsswarm.units.runtime_directory import runtime_directory
 
-__all__ = ["WebServer", "fetched", "origin_url"]
+__all__ = ["WebServer", "ca_file", "fetched", "origin_url"]
 
 _OPEN_FILES_MAX = 65_536
 _MEMORY_BYTES = 1 << 30
@@ -44,6 +46,12 @@ def origin_url(listen: str, port: int, path: str, *, tls: bool) -> str:
     host = "127.0.0.1" if ipaddress.ip_address(listen).is_unspecified else listen
     scheme = "https" if tls else "http"
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/{path}"
+
+
+def ca_file(run: str) -> Path | None:
+    """The certificate by which clients check an origin's; None where it has no TLS."""
+    file = runtime_directory() / run / CA_FILE
+    return file if file.exists() else None
 
 
 def fetched(url: str, *, bytes_max: int = 1 << 20, timeout_seconds: float = 2.0) -> bytes:
@@ -67,7 +75,8 @@ class WebServer:
     """A web server of the run `run`.
 
     `title` and `status_lines` are what its status page says of the stream, `segment_seconds` is
-    the duration of the Media Segments (playlists may be cached for half of it). `nginx` is the
+    the duration of the Media Segments (playlists may be cached for half of it). With `multivariant`
+    a playlist in the document root itself is a Multivariant Playlist. `nginx` is the
     program, by name or path, None for the one in PATH. With `tls` it speaks HTTP/1.1 over TLS, and
     its certificate is also good for `tls_names`.
     """
@@ -78,6 +87,7 @@ class WebServer:
     title: str
     status_lines: tuple[str, ...] = ()
     segment_seconds: int = 2
+    multivariant: bool = False
     nginx: str | None = None
     access_log: Path | None = None
     tls: bool = False
@@ -93,6 +103,8 @@ class WebServer:
             ) from None
         if self.access_log is not None and not self.access_log.parent.is_dir():
             raise PreflightError(f"The directory {self.access_log.parent} does not exist.")
+        if self.tls:
+            find_openssl()
         return find_program(self.nginx or "nginx", package="nginx-light")
 
     def check_port(self) -> None:
@@ -133,12 +145,15 @@ class WebServer:
 
     def _site(self, directory: Path, document_root: Path) -> Site:
         log = self.access_log
+        tls = make_certificate(directory, self.listen, self.tls_names) if self.tls else None
         return Site(
             title=self.title,
             status_lines=self.status_lines,
             segment_seconds=self.segment_seconds,
             listen_address=self.listen,
             port=self.port,
+            tls=tls,
+            multivariant=self.multivariant,
             document_root=document_root,
             run_directory=directory,
             access_log=None if log is None else Path(os.path.abspath(log)),  # noqa: PTH100
