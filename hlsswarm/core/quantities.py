@@ -9,8 +9,13 @@ import math
 import re
 
 _UNITS_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?", re.IGNORECASE)
+_DECIMAL = r"[0-9]+(?:\.[0-9]+)?"
+DURATION_PATTERN = rf"{_DECIMAL}|(?:{_DECIMAL}(?:ms|s|m|h|d))+"
+"""Texts that `parse_duration` reads, as a regular expression of Python and ECMA-262."""
+SIZE_PATTERN = rf"{_DECIMAL}[KMGTkmgt]?(?:[Ii]?[Bb])?"
+PERCENT_PATTERN = rf"{_DECIMAL}%?"
+_DURATION_PART = re.compile(rf"({_DECIMAL})(ms|s|m|h|d)")
+_SIZE = re.compile(rf"({_DECIMAL})([KMGT]?)(?:i?B)?", re.IGNORECASE)
 _SIZE_FACTOR = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -20,12 +25,12 @@ def parse_duration(text: str) -> float:
     Raises ValueError for anything else, negative and non-finite values included.
     """
     compact = text.strip()
-    if re.fullmatch(r"\d+(?:\.\d+)?", compact):
+    if not re.fullmatch(DURATION_PATTERN, compact):
+        raise ValueError(f"{text!r} is not a duration")
+    if re.fullmatch(_DECIMAL, compact):
         seconds = float(compact)
     else:
         parts = _DURATION_PART.findall(compact)
-        if not parts or "".join(number + unit for number, unit in parts) != compact:
-            raise ValueError(f"{text!r} is not a duration")
         seconds = sum(float(number) * _UNITS_SECONDS[unit] for number, unit in parts)
     if not math.isfinite(seconds):
         raise ValueError(f"{text!r} is not a duration")
@@ -70,7 +75,7 @@ def format_size(size_bytes: float) -> str:
 
 def parse_percent(text: str) -> float:
     """Share of one processor of `150%` or `150`: 1.5. Raises ValueError otherwise."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)%?", text.strip())
-    if match is None or float(match[1]) <= 0:
+    compact = text.strip()
+    if not re.fullmatch(PERCENT_PATTERN, compact) or float(compact.removesuffix("%")) <= 0:
         raise ValueError(f"{text!r} is not a share in per cent")
-    return float(match[1]) / 100
+    return float(compact.removesuffix("%")) / 100
