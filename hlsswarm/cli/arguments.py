@@ -19,6 +19,7 @@ from hlsswarm.core.plan import Plan, check_url
 from hlsswarm.core.quantities import format_duration
 from hlsswarm.core.setting import Setting
 from hlsswarm.core.settings import RUN_SETTINGS
+from hlsswarm.core.trust import Trust
 from hlsswarm.core.unit_specs import CLIENT_LIMITS, Limits
 from hlsswarm.errors import UsageError
 from hlsswarm.units.kinds import MANAGER_KINDS
@@ -224,7 +225,13 @@ def client_options(arguments: argparse.Namespace) -> ClientOptions:
         no_cache=arguments.no_cache,
         headers_in_command_line=arguments.headers_in_command_line,
         pace=arguments.pace,
+        trust=Trust(arguments.tls_verify, _absolute(arguments.ca_file)),
     )
+
+
+def _absolute(path: Path | None) -> Path | None:
+    """The path as units need it, which have another working directory."""
+    return None if path is None else Path(os.path.abspath(path))  # noqa: PTH100
 
 
 def _headers(arguments: argparse.Namespace) -> tuple[Header, ...]:

@@ -14,6 +14,7 @@ from hlsswarm.controller.machine import checks_certificates, gives_mount_namespa
 from hlsswarm.controller.preflight import Stream
 from hlsswarm.controller.runs import is_active
 from hlsswarm.controller.swarm import Swarm
+from hlsswarm.controller.trust import store_properties
 from hlsswarm.core import names
 from hlsswarm.core.plan import Plan
 from hlsswarm.core.resolve import (
@@ -84,6 +85,7 @@ async def opened(plan: Plan, program: FFmpegProgram, stream: Stream) -> AsyncIte
             stack.callback(remove_run_directory, directory)
             abilities = await probe(manager, directory)
             plan, more = await _resolved(plan, program, manager, abilities, directory)
+            more += await _trusted(plan, program, manager, abilities, directory)
             swarm = Swarm(
                 plan,
                 run_id,
@@ -128,6 +130,21 @@ async def _resolved(
     switch.write_text(nsswitch_text(_machine_file(NSSWITCH_PATH)))
     there = Path(NSSWITCH_PATH).exists()
     return plan, unit_properties(hosts, switch if there else None)
+
+
+async def _trusted(
+    plan: Plan,
+    program: FFmpegProgram,
+    manager: SystemdManager,
+    abilities: Abilities,
+    directory: Path,
+) -> tuple[Property, ...]:
+    """Properties of the clients' units for --ca-file. Raises ConfigurationError."""
+    trust = plan.client.trust
+    if trust.ca_file is None or not checks_certificates(program):
+        return ()
+    mounts = await gives_mount_namespaces(manager, abilities, directory)
+    return store_properties(trust, directory, mount_namespaces=mounts)
 
 
 def _machine_file(path: str) -> str:

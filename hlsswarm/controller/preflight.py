@@ -22,9 +22,11 @@ from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
 import m3u8
 
+from hlsswarm.controller.trust import tls_context
 from hlsswarm.core.headers import Header
 from hlsswarm.core.plan import Plan, check_url
 from hlsswarm.core.states import DEFAULT_TARGET_DURATION_SECONDS
+from hlsswarm.core.trust import UNCHECKED, Trust
 from hlsswarm.core.variants import (
     ProbeFailure,
     Selection,
@@ -80,6 +82,7 @@ class Look:
     address: str | None = None
     """What the URL's host name stands for (--resolve)."""
     ffprobe: Path | None = None
+    trust: Trust = UNCHECKED
 
     @classmethod
     def of(cls, plan: Plan, ffmpeg: Path) -> Look:
@@ -95,6 +98,7 @@ class Look:
             plan.probe_failure,
             plan.resolve_address,
             beside if os.access(beside, os.X_OK) else None,
+            client.trust,
         )
 
 
@@ -242,12 +246,10 @@ def _request(url: str, look: Look) -> urllib.request.Request:
 
 
 def _opener(look: Look) -> urllib.request.OpenerDirector:
-    """As the clients: through no proxy, to the address that --resolve names, and without a look
-    at certificates (ffmpeg's default).
+    """As the clients: through no proxy, to the address that --resolve names, and with a look at
+    certificates where --tls-verify asks for it.
     """
-    trusting = ssl.create_default_context()
-    trusting.check_hostname = False
-    trusting.verify_mode = ssl.CERT_NONE
+    context = tls_context(look.trust)
     name = urlsplit(look.url).hostname
 
     def connect(address: tuple[str, int], *more: Any) -> socket.socket:
@@ -270,7 +272,7 @@ def _opener(look: Look) -> urllib.request.OpenerDirector:
     class Secure(urllib.request.HTTPSHandler):
         def https_open(self, request: urllib.request.Request) -> Any:
             def secure(*a: Any, **k: Any) -> http.client.HTTPConnection:
-                return placed(http.client.HTTPSConnection(*a, context=trusting, **k))
+                return placed(http.client.HTTPSConnection(*a, context=context, **k))
 
             return self.do_open(secure, request)
 
@@ -300,6 +302,12 @@ def _told(url: str, error: BaseException) -> HlsSwarmError:
         if 300 <= error.code < 400:
             return PreflightError(f"{url} redirects to nowhere ({reason}).", hint=_HINT)
         return PreflightError(f"The origin answers {reason} for {url}.", hint=_HINT)
+    refused = error.reason if isinstance(error, urllib.error.URLError) else error
+    if isinstance(refused, ssl.SSLCertVerificationError):
+        return PreflightError(
+            f"The certificate of {url} is refused: {_certificate_words(refused)}.",
+            hint="--ca-file names an authority to accept; without --tls-verify none is checked.",
+        )
     if isinstance(error, urllib.error.URLError):
         return PreflightError(f"{url} cannot be reached: {_words(error.reason)}.", hint=_HINT)
     if isinstance(error, (OSError, http.client.HTTPException, ValueError)):
@@ -318,6 +326,11 @@ _NETWORK_WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (http.client.IncompleteRead, "the answer broke off"),
     (http.client.BadStatusLine, "what listens there does not speak HTTP"),
 )
+
+
+def _certificate_words(error: ssl.SSLCertVerificationError) -> str:
+    text = _plain(error.verify_message).rstrip(".")
+    return f"{text[:1].lower()}{text[1:]}" or "no reason given"
 
 
 def _words(reason: object) -> str:

@@ -19,6 +19,7 @@ from hlsswarm.controller.recorder import Recorder
 from hlsswarm.controller.showing import Say, metrics_served, progress_shown, say_beginning
 from hlsswarm.controller.stopper import Stopper
 from hlsswarm.controller.swarm import Swarm
+from hlsswarm.controller.trust import tls_context
 from hlsswarm.core.plan import Plan
 from hlsswarm.core.summary import Summary
 from hlsswarm.core.thresholds import Outcome
@@ -51,6 +52,7 @@ def run(plan: Plan, say: Say, *, live: bool = False) -> ExitStatus:
     if plan.out_directory is not None:
         check_directory(plan.out_directory)
         check_no_run(plan.out_directory)
+    tls_context(plan.client.trust)  # a file that is no authority's is found before the start
     look = Look.of(plan, program.path)
     stream = select_unseen(look) if plan.skip_preflight else look_at(look)
     client = dataclasses.replace(plan.client, selection=stream.selection)
@@ -130,6 +132,7 @@ def _edge_followed(swarm: Swarm, stream: Stream) -> Callable[[], Awaitable[None]
         stream.dated_url or "",
         interval_seconds=stream.target_duration_seconds,
         address=swarm.plan.resolve_address,
+        context=tls_context(swarm.plan.client.trust),
     )
 
 

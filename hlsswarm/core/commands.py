@@ -21,6 +21,7 @@ from hlsswarm.core.headers import (
     input_script,
 )
 from hlsswarm.core.resolve import Resolution, host_header_value, proxy_url, rewritten_url
+from hlsswarm.core.trust import UNCHECKED, Trust
 from hlsswarm.core.variants import Selection
 
 Measure = Literal["exact", "light"]
@@ -53,6 +54,11 @@ class FFmpegVersion:
     def has_segment_retry(self) -> bool:
         """`-seg_max_retry` came after 5.1 (libavformat/hls.c)."""
         return self.release is None or self.release >= (6, 0)
+
+    @property
+    def checks_every_certificate(self) -> bool:
+        """With 8.0 the check became the default, and so is done behind playlists (Changelog)."""
+        return self.release is None or self.release >= (8, 0)
 
     @property
     def has_initial_burst(self) -> bool:
@@ -106,9 +112,11 @@ class ClientOptions:
     initial_burst_seconds: float = 0.0
     """With pace realtime: media that is fetched at once at the start, as a player's buffer is."""
     resolution: Resolution | None = None
+    trust: Trust = UNCHECKED
 
     def __post_init__(self) -> None:
-        """Raise UsageError for headers that cannot be sent as they are meant."""
+        """Raise UsageError for headers that cannot be sent, or certificates that are not there."""
+        self.trust.check(self.url)
         check_secrets(self.sent_headers, in_command_line=self.headers_in_command_line)
 
     @property
@@ -180,7 +188,8 @@ def client_command(
     http = _http_options(options, client)
     inputs = 0
     if options.looked_at_url is not None:
-        command += [*_words(http), "-f", "data", "-i", options.looked_at_url]
+        tls = _tls_options(options, options.looked_at_url)
+        command += [*_words([*http, *tls]), "-f", "data", "-i", options.looked_at_url]
         inputs += 1
     maps = []
     for number, url in enumerate(options.media_urls):
@@ -192,7 +201,8 @@ def client_command(
             command += ["-f", "concat", "-safe", "0", "-protocol_whitelist", _SCRIPT_PROTOCOLS]
             command += ["-i", str(path)]
         else:
-            command += [*_words(_hls_options(version, options, http)), "-i", url]
+            own = [*http, *_tls_options(options, url)]
+            command += [*_words(_hls_options(version, options, own)), "-i", url]
         maps.append(str(inputs))
         inputs += 1
     if options.selection is not None and options.selection.program is not None:
@@ -209,13 +219,14 @@ def client_scripts(
     """Files that a client's command reads, by name; they hold secrets (mode 0600). Often none."""
     if not options.needs_scripts:
         return {}
-    http = _hls_options(version, options, _http_options(options, client))
-    # The line end of the one header is added by ffmpeg: a script cannot carry it.
-    pairs = [(name, value.removesuffix("\r\n")) for name, value in http]
-    return {
-        script_name(client, number): input_script(url, pairs)
-        for number, url in enumerate(options.media_urls)
-    }
+    http = _http_options(options, client)
+    scripts = {}
+    for number, url in enumerate(options.media_urls):
+        own = _hls_options(version, options, [*http, *_tls_options(options, url)])
+        # The line end of the one header is added by ffmpeg: a script cannot carry it.
+        pairs = [(name, value.removesuffix("\r\n")) for name, value in own]
+        scripts[script_name(client, number)] = input_script(url, pairs)
+    return scripts
 
 
 def script_name(client: int, number: int) -> str:
@@ -232,6 +243,11 @@ def notes(version: FFmpegVersion, options: ClientOptions) -> tuple[str, ...]:
     if burst and not version.has_initial_burst:
         result.append(
             f"ffmpeg {version.text} has no burst at the start: three segments come at once."
+        )
+    if options.trust.verify and not version.checks_every_certificate:
+        result.append(
+            f"ffmpeg {version.text} checks the certificate where a session begins, and not again "
+            "for segments."
         )
     if options.interleaves:
         result.append(
@@ -258,9 +274,16 @@ def _http_options(options: ClientOptions, client: int) -> list[_Option]:
         result.append(("headers", header_block(options.sent_headers)))
     if options.resolution is not None and options.resolution.way == "proxy":
         result.append(("http_proxy", proxy_url(options.resolution, options.url)))
-    if options.resolution is not None and options.resolution.way == "rewrite":
-        result.append(("tls_verify", "0"))
     return result
+
+
+def _tls_options(options: ClientOptions, url: str) -> list[_Option]:
+    """Options of an input for its certificate."""
+    if options.resolution is None or options.resolution.way != "rewrite":
+        return options.trust.options(url)
+    if options.trust.verify:
+        return options.trust.options(url, name=options.resolution.host)
+    return [("tls_verify", "0")]
 
 
 def _hls_options(

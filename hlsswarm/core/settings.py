@@ -186,6 +186,22 @@ RUN_SETTINGS: tuple[Setting, ...] = (
         flag=True,
     ),
     Setting(
+        "tls-verify",
+        "stream",
+        "check certificates, as the clients' ffmpeg can",
+        bool,
+        False,
+        flag=True,
+    ),
+    Setting(
+        "ca-file",
+        "stream",
+        "PEM file of an authority to accept with --tls-verify, besides the machine's",
+        Path,
+        None,
+        "FILE",
+    ),
+    Setting(
         "header",
         "clients",
         "header of every request, 'Name: value' (may be repeated)",

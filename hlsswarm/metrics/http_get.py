@@ -16,10 +16,19 @@ class GetError(Exception):
     """The answer could not be had; the text says why in words."""
 
 
-async def get(url: str, *, timeout_seconds: float, address: str | None = None) -> bytes:
-    """The body behind an http or https URL, from `address` if that is given. Raises GetError."""
+async def get(
+    url: str,
+    *,
+    timeout_seconds: float,
+    address: str | None = None,
+    context: ssl.SSLContext | None = None,
+) -> bytes:
+    """The body behind an http or https URL, from `address` if that is given. Raises GetError.
+
+    `context` says which certificates are accepted; None: those that the machine trusts.
+    """
     try:
-        return await asyncio.wait_for(_get(url, address), timeout_seconds)
+        return await asyncio.wait_for(_get(url, address, context), timeout_seconds)
     except TimeoutError:
         raise GetError("no answer in time") from None
     except OSError as error:
@@ -28,9 +37,9 @@ async def get(url: str, *, timeout_seconds: float, address: str | None = None) -
         raise GetError(f"no proper HTTP: {error}") from None
 
 
-async def _get(url: str, address: str | None) -> bytes:
+async def _get(url: str, address: str | None, context: ssl.SSLContext | None) -> bytes:
     parts = urlsplit(url)
-    tls = ssl.create_default_context() if parts.scheme == "https" else None
+    tls = (context or ssl.create_default_context()) if parts.scheme == "https" else None
     port = parts.port or (443 if tls else 80)
     host = parts.hostname or ""
     name = host if tls and address else None
