@@ -29,6 +29,10 @@ class Client:
     counter_reset: bool = False
     """Whether systemd's restart counter was reset for the present process."""
     played_to_end: bool = False
+    leaving: bool = False
+    """Whether the swarm was made smaller by this client: its end is ours."""
+    stopped_outside: bool = False
+    """Whether somebody stopped its unit, which stays stopped then."""
     last_end: str = ""
     """How the process ended last, in words."""
 

@@ -54,7 +54,7 @@ class Restarts:
 
         `pid` is None for a process that never talked to us.
         """
-        if self.stopping or client.number in self._looking:
+        if self.stopping or client.leaving or client.number in self._looking:
             return
         self._looking.add(client.number)
         task = asyncio.get_running_loop().create_task(self._look(client, pid))
@@ -64,12 +64,12 @@ class Restarts:
     async def _look(self, client: Client, pid: int | None) -> None:
         try:
             state = await self._settled(client.unit, pid)
-            if not self.stopping:
+            if not self.stopping and not client.leaving:
                 await self._judge(client, state, pid)
         except BusLostError as error:
             self.failure = error
         except UnitError as error:
-            self._refused(client, error)
+            self.refused(client, error)
         finally:
             self._looking.discard(client.number)
 
@@ -119,6 +119,7 @@ class Restarts:
 
     def _stopped_from_outside(self, client: Client) -> None:
         client.phase = Phase.FINISHED
+        client.stopped_outside = True
         client.last_end = "was stopped from outside"
 
     def _wait_seconds(self, client: Client) -> float:
@@ -159,14 +160,26 @@ class Restarts:
         except BusLostError as error:
             self.failure = error
         except UnitError as error:
-            self._refused(client, error)
+            self.refused(client, error)
+
+    def resume(self, client: Client) -> None:
+        """Start a client whose wait another controller had begun, or that somebody stopped."""
+        client.stopped_outside = False
+        client.phase = Phase.BACKOFF
+        self._again(client)
+
+    def forget(self, client: Client) -> None:
+        """Do nothing more about a client that leaves the swarm."""
+        timer = self._timers.pop(client.number, None)
+        if timer is not None:
+            timer.cancel()
 
     def _run_goes_on(self, client: Client) -> bool:
         """Whether the run's slice is there; a new client would bring it back otherwise."""
         unit = names.parse_unit(client.unit)
         return unit is not None and self._manager.is_active(names.run_slice(unit.run))
 
-    def _refused(self, client: Client, error: UnitError) -> None:
+    def refused(self, client: Client, error: UnitError) -> None:
         """systemd took no order for this client: that is no end for good, try later."""
         client.phase = Phase.BACKOFF
         client.last_end = error.message

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
+import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,7 +25,6 @@ from hlsswarm.controller.restarts import Restarts
 from hlsswarm.core import names
 from hlsswarm.core.commands import client_command, client_scripts
 from hlsswarm.core.plan import Plan
-from hlsswarm.core.ramp import Start
 from hlsswarm.core.states import Phase
 from hlsswarm.core.unit_specs import (
     Abilities,
@@ -36,7 +37,9 @@ from hlsswarm.core.unit_specs import (
 from hlsswarm.errors import UnitError
 from hlsswarm.telemetry.client import ClientTelemetry, TelemetryTotals
 from hlsswarm.telemetry.ffmpeg_program import FFmpegProgram
+from hlsswarm.telemetry.process_socket import Keeper
 from hlsswarm.telemetry.server import TelemetryServer
+from hlsswarm.units.bus import BusLostError
 from hlsswarm.units.manager import JobRemoved, SystemdManager
 
 SAMPLE_SECONDS = 1.0
@@ -62,6 +65,7 @@ class Swarm:
         directory: Path,
         more: Sequence[Property] = (),
         on_lateness: Callable[[float], None] = lambda _: None,
+        keeper: Keeper | None = None,
     ) -> None:
         self.plan = plan
         self.run = run
@@ -74,22 +78,35 @@ class Swarm:
             unix_offset=time.time() - asyncio.get_running_loop().time(),
         )
         self.record = RunRecord()
-        self.clients = [
-            Client(number, names.client_unit(run, number), ClientTelemetry(self.totals))
-            for number in range(1, plan.clients + 1)
-        ]
-        self._by_unit = {client.unit: client for client in self.clients}
+        self.clients: list[Client] = []
+        self._by_unit: dict[str, Client] = {}
+        self._add_clients(plan.clients)
         self._policy = RestartPolicy(
             plan.backoff, plan.seed, when="always" if stream.is_live else "on-failure"
         )
         self.telemetry = TelemetryServer(
-            directory / TELEMETRY_SOCKET, self.totals, self, measure=plan.client.measure
+            directory / TELEMETRY_SOCKET,
+            self.totals,
+            self,
+            measure=plan.client.measure,
+            keeper=keeper,
         )
         self.restarts = Restarts(manager, abilities, self._policy, self.record, self._start)
         self._due: dict[str, float] = {}
         self._on_lateness = on_lateness
         self._more = more
         self._scripts = directory / SCRIPTS
+        self.going = asyncio.Event()
+        """Cleared, the ramp stands still."""
+        self.going.set()
+        self._grown = asyncio.Event()
+
+    def _add_clients(self, count: int) -> None:
+        for number in range(len(self.clients) + 1, count + 1):
+            unit = names.client_unit(self.run, number)
+            client = Client(number, unit, ClientTelemetry(self.totals))
+            self.clients.append(client)
+            self._by_unit[unit] = client
 
     # --- Observer of telemetry ---------------------------------------------------------------
 
@@ -101,13 +118,18 @@ class Swarm:
     def process_started(self, unit: str, pid: int) -> None:
         """A client's process has connected its stderr."""
         client = self._by_unit[unit]
-        client.pid = pid
+        self.process_goes_on(unit, pid)
         client.counter_reset = False
-        client.phase = Phase.RUNNING
-        self.record.process_up()
         if client.telemetry.processes > 1:
             client.restarts += 1
             self.record.restarts += 1
+
+    def process_goes_on(self, unit: str, pid: int) -> None:
+        """A client's process is there, whoever saw its start."""
+        client = self._by_unit[unit]
+        client.pid = pid
+        client.phase = Phase.RUNNING
+        self.record.process_up()
 
     def process_ended(self, unit: str, pid: int) -> None:
         """A client's process has closed its stderr."""
@@ -115,7 +137,8 @@ class Swarm:
         if client.pid == pid:
             client.pid = None
         self.record.process_down()
-        self.restarts.process_ended(client, pid)
+        if client.phase is not Phase.WAITING:  # else it was another's, who has left
+            self.restarts.process_ended(client, pid)
 
     # --- start -------------------------------------------------------------------------------
 
@@ -161,7 +184,7 @@ class Swarm:
 
     async def open(self) -> None:
         """Start the slices and listen for telemetry, before any client."""
-        self.manager.listen(self._job_removed)
+        self.listen()
         host = urlsplit(self.plan.client.url).hostname
         # The whole URL may hold a token, and a unit's description is for everybody to read.
         what = f"{self.plan.clients} clients of {host}"
@@ -169,31 +192,71 @@ class Swarm:
         await self.manager.start_and_wait(own)
         self.telemetry.start()
 
+    def listen(self) -> None:
+        """Take in the ends of start jobs."""
+        self.manager.listen(self._job_removed)
+
     def _job_removed(self, job: JobRemoved) -> None:
         """A start job of ours has ended: from now on the client's process runs."""
         due = self._due.pop(job.unit, None)
         if due is not None:
             client = self._by_unit[job.unit]
-            if client.phase is Phase.WAITING:
+            if client.phase is Phase.WAITING and not client.leaving:
                 client.phase = Phase.RUNNING
             now = asyncio.get_running_loop().time()
             self.record.start_done(due, now)
             self._on_lateness(max(0.0, now - due))
 
-    async def ramp(self) -> None:
-        """Start every client when it is due. Raises UnitError when systemd refuses one."""
+    async def ramp(self, *, patient: bool = False) -> None:
+        """Start every client that waits when it is due.
+
+        Raises UnitError when systemd refuses one, unless `patient`: it is tried again then.
+        """
         loop = asyncio.get_running_loop()
         began = loop.time()
-        for start in self.plan.schedule():
+        waiting = [client for client in self.clients if client.phase is Phase.WAITING]
+        for start in self.plan.schedule(len(waiting)):
             wait = began + start.due_seconds - loop.time()
             # Even a late start gives way to what has come in meanwhile.
             await asyncio.sleep(max(0.0, wait))
-            self._start_planned(start, began)
+            if not self.going.is_set():
+                stood = loop.time()
+                await self.going.wait()
+                began += loop.time() - stood
+            client = waiting[start.client - 1]
+            if client.leaving:
+                continue
+            self._due[client.unit] = began + start.due_seconds
+            try:
+                self._start(client)
+            except UnitError as error:
+                if not patient or isinstance(error, BusLostError):
+                    raise
+                self._due.pop(client.unit)
+                self.restarts.refused(client, error)
 
-    def _start_planned(self, start: Start, began: float) -> None:
-        client = self.clients[start.client - 1]
-        self._due[client.unit] = began + start.due_seconds
-        self._start(client)
+    async def keep_ramping(self) -> None:
+        """Ramp, and again whenever the swarm has grown."""
+        while True:
+            self._grown.clear()
+            await self.ramp(patient=True)
+            await self._grown.wait()
+
+    def resize(self, clients: int) -> None:
+        """Make the swarm so large from now on: new clients ramp up, the last ones are stopped.
+
+        Raises UsageError for a number that makes no swarm.
+        """
+        self.plan = dataclasses.replace(self.plan, clients=clients)
+        for client in self.clients[clients:]:
+            client.leaving = True
+            self.restarts.forget(client)
+            self._due.pop(client.unit, None)
+            self.manager.kill(client.unit, signal.SIGINT)  # two signals: see stop_run()
+            self.manager.stop(client.unit)
+        del self.clients[clients:]
+        self._add_clients(clients)
+        self._grown.set()
 
     # --- follow ------------------------------------------------------------------------------
 

@@ -127,10 +127,10 @@ class Plan:
         if self.client.timeout_seconds <= 0:
             raise UsageError("--timeout must be above 0.", hint="Give, say, 15s.")
 
-    def schedule(self) -> tuple[Start, ...]:
-        """When each client is to start."""
+    def schedule(self, clients: int | None = None) -> tuple[Start, ...]:
+        """When each client is to start; of `clients` that are still to be started, if given."""
         return ramp_schedule(
-            self.clients,
+            self.clients if clients is None else clients,
             rate_per_second=self.ramp_rate_per_second,
             jitter_seconds=self.ramp_jitter_seconds,
             seed=self.seed,

@@ -98,7 +98,20 @@ class ClientTelemetry:
     playhead: Playhead | None = None
     """The virtual player of the present process."""
     last_error: str = ""
+    continues: bool = False
+    """Whether the process that connects next is one that another controller has listened to."""
     _failures: Failures = field(default_factory=Failures)
+
+    def process_goes_on(self, now: float) -> None:
+        """A process whose session another controller has counted is heard again.
+
+        What its virtual player had in the buffer is not known: a segment is assumed.
+        """
+        self.continues = False
+        self.connected_at = self.first_segment_at = self.last_segment_at = now
+        until = now + self.totals.media_seconds
+        self.playhead = Playhead(now, is_open=True, started_at=now, buffered_until=until)
+        self._failures = Failures()
 
     def process_started(self, now: float) -> None:
         """A process of this client has connected: a session begins."""

@@ -3,6 +3,9 @@
 The pid that connected (SO_PEERCRED, unix(7)) is the process that becomes ffmpeg; its cgroup
 names the unit. Everything that arrives is read at once, so that a process never waits for us.
 What it says is a Hearer's: this knows only who speaks, and when.
+
+Where a Keeper is given (systemd's store of file descriptors), the listener and the connections
+outlive this process: the next one takes them over, and no process has noticed.
 """
 
 from __future__ import annotations
@@ -31,6 +34,17 @@ class Hearer(Protocol):
         """The process has closed its end, or we no longer listen."""
 
 
+class Keeper(Protocol):
+    """Keeps descriptors while no controller runs; each has a name."""
+
+    def keep(self, name: str, descriptor: int) -> None:
+        """Keep a copy. A connection's goes by itself when its other side closes."""
+
+
+LISTENER = "listener"
+"""Name of the listening socket among the kept descriptors; a connection has its unit's."""
+
+
 def unit_of_process(pid: int) -> str | None:
     """The service that a process belongs to, by its cgroup; None when it is gone already."""
     try:
@@ -44,23 +58,46 @@ def unit_of_process(pid: int) -> str | None:
 class ProcessSocket:
     """Listens on a path; `hear(unit, pid)` gives the hearer of a process that has connected."""
 
-    def __init__(self, path: Path, hear: Callable[[str | None, int], Hearer]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        hear: Callable[[str | None, int], Hearer],
+        *,
+        keeper: Keeper | None = None,
+    ) -> None:
         self.path = path
         self.hear = hear
+        self._keeper = keeper
         self._socket: socket.socket | None = None
         self._connections: set[_Connection] = set()
         self._idle = asyncio.Event()
         self._idle.set()
 
-    def start(self) -> None:
-        """Begin to listen in the running loop. The path must not exist yet."""
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    def start(self, kept: socket.socket | None = None) -> None:
+        """Begin to listen in the running loop, on a listener that was kept or on a new one.
+
+        A path that nobody listens on any more is taken over.
+        """
+        listener = kept or self._bound()
+        listener.setblocking(False)
+        self._socket = listener
+        if self._keeper is not None and kept is None:
+            self._keeper.keep(LISTENER, listener.fileno())
+        asyncio.get_running_loop().add_reader(listener.fileno(), self._accept)
+
+    def _bound(self) -> socket.socket:
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.path.unlink(missing_ok=True)
         listener.bind(str(self.path))
         # Units may run as another user; the directory above keeps strangers out.
         self.path.chmod(0o666)
         listener.listen(_BACKLOG)
-        self._socket = listener
-        asyncio.get_running_loop().add_reader(listener.fileno(), self._accept)
+        return listener
+
+    def take_over(self, unit: str, kept: socket.socket) -> None:
+        """Go on with the connection of a process that another controller has listened to."""
+        self._connections.add(_Connection(self, kept, unit=unit))
+        self._idle.clear()
 
     def _accept(self) -> None:
         listener = self._socket
@@ -71,8 +108,11 @@ class ProcessSocket:
                 return
             except OSError:  # EMFILE and the like: the next round tries again
                 return
-            self._connections.add(_Connection(self, connection))
+            made = _Connection(self, connection)
+            self._connections.add(made)
             self._idle.clear()
+            if self._keeper is not None and made.unit is not None:
+                self._keeper.keep(made.unit, connection.fileno())
 
     def forget(self, connection: _Connection) -> None:
         """A connection has ended."""
@@ -90,27 +130,41 @@ class ProcessSocket:
 
     def close(self) -> None:
         """Stop to listen and remove the socket; what is connected is closed."""
-        if self._socket is not None:
-            asyncio.get_running_loop().remove_reader(self._socket.fileno())
-            self._socket.close()
-            self._socket = None
+        self._leave()
         for connection in tuple(self._connections):
             connection.end()
         with contextlib.suppress(FileNotFoundError):
             self.path.unlink()
 
+    def let_go(self) -> None:
+        """Stop to listen, as if this process had been killed: what is kept goes on elsewhere."""
+        self._leave()
+        for connection in tuple(self._connections):
+            connection.leave()
+        self._connections.clear()
+
+    def _leave(self) -> None:
+        if self._socket is not None:
+            asyncio.get_running_loop().remove_reader(self._socket.fileno())
+            self._socket.close()
+            self._socket = None
+
 
 class _Connection:
     """The output of one process."""
 
-    def __init__(self, server: ProcessSocket, connection: socket.socket) -> None:
+    def __init__(
+        self, server: ProcessSocket, connection: socket.socket, *, unit: str | None = None
+    ) -> None:
+        """`unit` is given for a connection that was taken over: its process may be gone."""
         self._server = server
         self._socket = connection
         self._loop = asyncio.get_running_loop()
         connection.setblocking(False)
         credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
         pid: int = struct.unpack("iII", credentials)[0]
-        self._hearer = server.hear(unit_of_process(pid), pid)
+        self.unit = unit or unit_of_process(pid)
+        self._hearer = server.hear(self.unit, pid)
         self._loop.add_reader(connection.fileno(), self._readable)
 
     def _readable(self) -> None:
@@ -125,9 +179,13 @@ class _Connection:
             return
         self._hearer.feed(data, self._loop.time())
 
-    def end(self) -> None:
-        """The process closed its end, or we no longer listen."""
+    def leave(self) -> None:
+        """Listen no more; for the process nothing has happened."""
         self._loop.remove_reader(self._socket.fileno())
         self._socket.close()
+
+    def end(self) -> None:
+        """The process closed its end, or we no longer listen."""
+        self.leave()
         self._server.forget(self)
         self._hearer.close(self._loop.time())

@@ -13,7 +13,7 @@ from typing import Protocol
 from hlsswarm.core.commands import Measure
 from hlsswarm.telemetry.client import ClientTelemetry, TelemetryTotals
 from hlsswarm.telemetry.parser import FFmpegLogParser
-from hlsswarm.telemetry.process_socket import ProcessSocket
+from hlsswarm.telemetry.process_socket import Keeper, ProcessSocket
 
 
 class Observer(Protocol):
@@ -25,6 +25,9 @@ class Observer(Protocol):
     def process_started(self, unit: str, pid: int) -> None:
         """A process of the unit has connected."""
 
+    def process_goes_on(self, unit: str, pid: int) -> None:
+        """A process whose start another controller has seen is heard again."""
+
     def process_ended(self, unit: str, pid: int) -> None:
         """The connection of that process is gone: it has ended, or is about to."""
 
@@ -33,9 +36,15 @@ class TelemetryServer(ProcessSocket):
     """Listens on a socket path for the processes of one run."""
 
     def __init__(
-        self, path: Path, totals: TelemetryTotals, observer: Observer, *, measure: Measure
+        self,
+        path: Path,
+        totals: TelemetryTotals,
+        observer: Observer,
+        *,
+        measure: Measure,
+        keeper: Keeper | None = None,
     ) -> None:
-        super().__init__(path, self._heard)
+        super().__init__(path, self._heard, keeper=keeper)
         self.totals = totals
         self._observer = observer
         self._measure: Measure = measure
@@ -71,9 +80,14 @@ class _ClientHearer:
         self._unit = unit
         self._pid = pid
         self._counted = (0, 0, 0)
-        sink.process_started(asyncio.get_running_loop().time())
+        now = asyncio.get_running_loop().time()
+        goes_on = sink.continues
+        if goes_on:
+            sink.process_goes_on(now)
+        else:
+            sink.process_started(now)
         if unit is not None:
-            observer.process_started(unit, pid)
+            (observer.process_goes_on if goes_on else observer.process_started)(unit, pid)
 
     def feed(self, data: bytes, now: float) -> None:
         """The next piece of its log."""

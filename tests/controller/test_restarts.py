@@ -195,7 +195,7 @@ def test_a_start_that_systemd_refuses_is_tried_again(
         async with on_stage(live, "refused", PLAYS) as stage:
             client, restarts = stage.client(1), stage.swarm.restarts
             await stage.until("segments", lambda: client.telemetry.segments)
-            restarts._refused(client, UnitError("not now"))
+            restarts.refused(client, UnitError("not now"))
             assert client.phase is Phase.BACKOFF
             # The unit is there, so that systemd refuses again, until somebody stops it.
             await stage.until("two refusals", lambda: stage.swarm.record.own_failures >= 2)
