@@ -49,7 +49,7 @@ MAY_KNOW: dict[str, set[str]] = {
         "__init__",
     },
     "origin": SERVES,
-    "encoders": SERVES,
+    "encoders": SERVES | {"metrics"},
     "publishers": SERVES,
     "cli": {
         "errors",

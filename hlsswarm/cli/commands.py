@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from hlsswarm.cli.arguments import RUN_EXAMPLES, add_manager, add_run, add_settings
 from hlsswarm.cli.encoder_arguments import ENCODER_EXAMPLES, add_encoder
 from hlsswarm.cli.fault_arguments import FAULT_EXAMPLES, add_fault
+from hlsswarm.cli.ladder_arguments import LADDER_EXAMPLES, add_ladder
 from hlsswarm.cli.origin_arguments import ORIGIN_EXAMPLES, add_demo, add_origin
 from hlsswarm.cli.report_arguments import REPORT_EXAMPLES, add_report
 from hlsswarm.cli.stream_arguments import (
@@ -147,6 +148,13 @@ COMMANDS: tuple[Command, ...] = (
         "examples:\n  hlsswarm demo\n  hlsswarm demo --clients 50 --duration 1m\n",
         add_demo,
         "origin_command.demo",
+    ),
+    Command(
+        "ladder",
+        "make renditions of each live source: a ladder that can be changed while it runs",
+        LADDER_EXAMPLES,
+        add_ladder,
+        "ladder_command.ladder",
     ),
     Command(
         "publish",
