@@ -228,7 +228,7 @@ async def _judged(consumer: _Consumer, services: Services) -> Consumed:
         finished = ending.label == "0" and has_an_end(log)
         if not finished:
             lasted = (consumer.ended_at or 0.0) - (consumer.started_at or 0.0)
-            error = f"ended after {lasted:.1f} s: {ending.words}; {ending.last_line}"
+            error = f"ended after {lasted:.1f} s: {ending.words}; {ending.complaint}"
     elif not consumer.reception.frames:
         error = "no frame has come"
     return Consumed(

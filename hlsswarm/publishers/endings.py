@@ -1,4 +1,4 @@
-"""How the process of a unit has ended: systemd's word, and the last line of its log."""
+"""How the process of a unit has ended: systemd's word, and the last complaint in its log."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hlsswarm.controller.services import Services
 from hlsswarm.core.exits import exit_label, explain_exit
 from hlsswarm.core.unit_specs import Property
-from hlsswarm.publishers.videos import last_line
+from hlsswarm.publishers.complaints import last_complaint
 
 REMEMBERED_END = (
     Property("RemainAfterExit", "b", True),
@@ -22,11 +22,11 @@ _FIRST_LOOK_SECONDS = 0.01
 
 @dataclass(frozen=True)
 class Ending:
-    """An end: `label` counts (`0`, `145`, `SIGKILL`), `words` and `last_line` are for people."""
+    """An end: `label` counts (`0`, `145`, `SIGKILL`), `words` and `complaint` are for people."""
 
     label: str
     words: str
-    last_line: str
+    complaint: str
 
 
 async def ending_of(services: Services, unit: str, pid: int | None) -> Ending:
@@ -43,4 +43,4 @@ async def ending_of(services: Services, unit: str, pid: int | None) -> Ending:
         delay *= 2
     label = exit_label(state.exit_code, state.exit_status)
     words = explain_exit(state.exit_code, state.exit_status, result=state.result)
-    return Ending(label, words, last_line(services.log(unit)))
+    return Ending(label, words, last_complaint(services.log(unit)))

@@ -28,6 +28,7 @@ from hlsswarm.core.rtsp import (
     presentation,
     renumbered,
     response,
+    sender_reports,
     split_track,
 )
 
@@ -50,6 +51,9 @@ class Stream:
     publisher: Connection
     presentation: Presentation
     readers: set[Connection] = field(default_factory=set)
+    reports: dict[int, Packets] = field(default_factory=dict)
+    """The last RTCP Sender Report of each channel, for readers that come later: without it their
+    clock would jump when the next one comes, up to 5 s after the first packet."""
 
 
 class Relay:
@@ -165,6 +169,7 @@ class Connection(asyncio.Protocol):
         if stream is None or not self._goes:
             return
         packets = self._renumbered(packets)
+        stream.reports.update(sender_reports(packets))
         for reader in stream.readers:
             reader.take(packets)
 
@@ -285,6 +290,8 @@ class Connection(asyncio.Protocol):
 
     def _go(self) -> None:
         self._goes = True
+        for report in self._read.reports.values() if self._read is not None else ():
+            self.take(report)
 
 
 async def serve(address: str, port: int) -> None:

@@ -28,7 +28,7 @@ from hlsswarm.core.service_specs import PlainStop, Service, ServiceRestart
 from hlsswarm.core.unit_specs import Limits
 from hlsswarm.errors import PreflightError, UnitError, UsageError
 from hlsswarm.programs import find_program
-from hlsswarm.publishers.videos import last_line
+from hlsswarm.publishers.complaints import last_complaint
 
 RELAY = "relay"
 _READY_TIMEOUT_SECONDS = 10.0
@@ -108,7 +108,7 @@ async def serve(options: RtspOptions, services: Services) -> str:
     while not await answers(options.listen, options.port):
         state = services.manager.service_state(service.name)
         if time.monotonic() > deadline or state.sub not in {"running", "start"}:
-            said = last_line(services.log(service.name))
+            said = last_complaint(services.log(service.name))
             raise UnitError(f"The RTSP server does not answer on port {options.port}: {said}")
         await asyncio.sleep(0.05)
     return service.name

@@ -6,7 +6,6 @@ Whatever is killed on the way leaves nothing half-written under a name that mean
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 import time
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from hlsswarm.core.videos import (
 from hlsswarm.errors import PreflightError, UnitError
 from hlsswarm.places import cache_directory
 from hlsswarm.programs import find_font
+from hlsswarm.publishers.complaints import last_complaint
 from hlsswarm.telemetry.ffmpeg_program import FFmpegProgram, find_ffmpeg
 
 _ENCODING_SECONDS_MAX = 3600.0
@@ -114,7 +114,7 @@ async def make(services: Services, making: Making) -> Path:
         await services.stop([unit])
         temporary.replace(making.path)
     except UnitError:
-        said = last_line(services.log(unit))
+        said = last_complaint(services.log(unit))
         raise UnitError(f"{making.label} could not be encoded: {said}") from None
     except OSError as error:
         raise PreflightError(f"{making.path} cannot be written: {error.strerror}.") from None
@@ -141,13 +141,3 @@ def _remove_stale(directory: Path, name: str) -> None:
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > _STALE_SECONDS:
                 path.unlink()
-
-
-def last_line(log: Path) -> str:
-    """The last line of a log, shortened; a sentence for none."""
-    with contextlib.suppress(OSError), log.open("rb") as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - 4096))
-        lines = file.read().decode(errors="replace").strip().splitlines()
-        if lines:
-            return "".join(c for c in lines[-1] if c.isprintable())[:300]
-    return "it left no message"
