@@ -17,10 +17,10 @@ from hlsswarm.core.setting import (
     SIZE,
     Setting,
     duration,
-    integer,
     one_of,
     percent,
     size,
+    within,
 )
 
 RENDER_NODE: Final = Path("/dev/dri/renderD128")
@@ -154,21 +154,6 @@ def _segment_seconds(text: str) -> float:
     return seconds
 
 
-def _gop(text: str) -> int:
-    return _between(text, 1, 10_000)
-
-
-def _playlist_segments(text: str) -> int:
-    return _between(text, 2, 1000)
-
-
-def _between(text: str, least: int, most: int) -> int:
-    number = integer(text)
-    if not least <= number <= most:
-        raise ValueError(text)
-    return number
-
-
 _KNOWN: Final = ", ".join(CODECS)
 _BITRATE: Final = "a bit rate such as 5M or 800k"
 _WORD: Final = "a word of lower-case letters, as ffmpeg has it"
@@ -190,13 +175,13 @@ ENCODER_SETTINGS: tuple[Setting, ...] = (
     _row("fps", "picture", "pictures per second (default: the input's)",
          frame_rate, None, "FPS", "25, 29.97 or 30000/1001"),
     _row("gop", "picture", "pictures from one key frame to the next (default: the codec's)",
-         _gop, None, "COUNT", "a number from 1 to 10000"),
+         within(1, 10_000), None, "COUNT", "a number from 1 to 10000"),
     _row("audio-bitrate", "sound", "of the sound, which is AAC", bitrate, "128k", "RATE", _BITRATE),
     _row("no-audio", "sound", "leave the sound out", str, flag=True),
     _row("segment-seconds", "playlist", "length of a Media Segment",
          _segment_seconds, 5.0, "TIME", "a time from 1s to 60s"),
     _row("playlist-segments", "playlist", "segments in the playlist",
-         _playlist_segments, 3, "COUNT", "a number from 2 to 1000"),
+         within(2, 1000), 3, "COUNT", "a number from 2 to 1000"),
     _row("memory-max", "limits", "memory, segments in it included", size, None, "SIZE", SIZE),
     _row("cpu-quota", "limits", "share of one processor",
          percent, None, "PERCENT", "a share such as 150%"),

@@ -10,6 +10,7 @@ command lines are core's (core/preview, core/inputs).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import os
@@ -132,7 +133,10 @@ def _media(chosen: Path | None) -> Path:
     """The directory above all presentations. Raises PreflightError for one that cannot be."""
     root = places.media_root() if chosen is None else Path(os.path.abspath(chosen))  # noqa: PTH100
     if "%" in str(root):
-        raise PreflightError(f"ffmpeg cannot write HLS below a directory with '%': {root}")
+        raise PreflightError(
+            f"ffmpeg cannot write HLS below a directory with '%': {root}",
+            hint="Choose another with --media.",
+        )
     there = next(path for path in (root, *root.parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise PreflightError(f"Nothing can be written below {there}.", hint="Choose with --media.")
@@ -155,14 +159,32 @@ async def _start(prepared: _Prepared) -> bool:
     async with opened_services(
         RUN, "preview encoders", manager=options.manager, join=True
     ) as services:
-        # Of two that come at the same moment, the second sees the first one's unit.
-        with locked():
-            if services.manager.list_units(options.unit):
-                return False
-            await services.start(_service(prepared, services))
-        if options.wait:
-            await _wait_until_written(prepared, services)
+        ours = False
+        try:
+            # Of two that come at the same moment, the second sees the first one's unit.
+            with locked():
+                if services.manager.list_units(options.unit):
+                    return False
+                ours = True
+                await services.start(_service(prepared, services))
+            if options.wait:
+                await _wait_until_written(prepared, services)
+        except BaseException:
+            if ours:
+                await services.stop([options.unit])
+                _undo(prepared, services.directory)
+            raise
     return True
+
+
+def _undo(prepared: _Prepared, run_directory: Path) -> None:
+    """Remove what a start that failed has made; what others have in the directory stays."""
+    with locked():
+        _remove_traces(run_directory, member_of_name(prepared.options.name))
+    levels = len(Path(prepared.options.name).parts)
+    with contextlib.suppress(OSError):
+        for empty in (prepared.directory, *prepared.directory.parents)[:levels]:
+            empty.rmdir()
 
 
 def _service(prepared: _Prepared, services: Services) -> Service:
