@@ -289,6 +289,7 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
         per_client_metrics=arguments.per_client_metrics,
         nginx_metrics_url=_source(arguments.nginx_metrics),
         origin_metrics_url=_source(arguments.origin_metrics),
+        faults=tuple(arguments.fault or ()),
         swarm_limits=Limits(arguments.memory_max, arguments.cpu_quota, arguments.tasks_max),
         client_limits=Limits(arguments.client_memory_max, None, CLIENT_LIMITS.tasks_max),
         backoff=backoff,

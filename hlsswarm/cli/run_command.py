@@ -18,6 +18,7 @@ from hlsswarm.core.doctor import Level, Needs, render, worst
 from hlsswarm.core.plan import Plan
 from hlsswarm.core.unit_specs import UnitSpec
 from hlsswarm.errors import ExitStatus
+from hlsswarm.origin.faults import OriginFaults
 
 CHECK_SECONDS = 10.0
 
@@ -28,13 +29,14 @@ def run(arguments: argparse.Namespace) -> ExitStatus:
     if arguments.print_cmd:
         print_command(plan)
         return ExitStatus.OK
+    injector = OriginFaults(plan.manager)
     if arguments.check:
         plan = dataclasses.replace(
             plan, clients=1, duration_seconds=CHECK_SECONDS, metrics=None, skip_preflight=False
         )
-        return run_plan(plan, say_on)
+        return run_plan(plan, say_on, injector=injector)
     live = sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and not plan.verbose
-    return run_plan(plan, say_on, live=live)
+    return run_plan(plan, say_on, live=live, injector=injector)
 
 
 def doctor(arguments: argparse.Namespace) -> ExitStatus:

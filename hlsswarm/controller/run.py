@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from hlsswarm.controller.conclusion import Conclusion, Ending
 from hlsswarm.controller.edge import follow_edge
+from hlsswarm.controller.fault_schedule import FaultSchedule, Injector, check_faults
 from hlsswarm.controller.figures import RunFigures
 from hlsswarm.controller.machine_check import check_machine
 from hlsswarm.controller.opening import allow_files, opened
@@ -41,10 +42,13 @@ _STATUSES = {
 }
 
 
-def run(plan: Plan, say: Say, *, live: bool = False) -> ExitStatus:
+def run(
+    plan: Plan, say: Say, *, live: bool = False, injector: Injector | None = None
+) -> ExitStatus:
     """Carry out a plan; its exit status. Raises HlsSwarmError when it cannot begin.
 
-    `live` shows a screen that is redrawn each second instead of lines of progress.
+    `live` shows a screen that is redrawn each second instead of lines of progress. `injector` gives
+    a test origin the plan's faults.
     """
     program = find_client_ffmpeg(plan.ffmpeg)
     if plan.json_file is not None:
@@ -52,6 +56,7 @@ def run(plan: Plan, say: Say, *, live: bool = False) -> ExitStatus:
     if plan.out_directory is not None:
         check_directory(plan.out_directory)
         check_no_run(plan.out_directory)
+    check_faults(plan, injector)
     tls_context(plan.client.trust)  # a file that is no authority's is found before the start
     look = Look.of(plan, program.path)
     stream = select_unseen(look) if plan.skip_preflight else look_at(look)
@@ -64,7 +69,7 @@ def run(plan: Plan, say: Say, *, live: bool = False) -> ExitStatus:
     allow_files(plan.clients)
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(bind(plan.metrics)) if plan.metrics else None
-        return asyncio.run(_run(plan, program, stream, listener, say, live=live))
+        return asyncio.run(_run(plan, program, stream, listener, say, live=live, injector=injector))
 
 
 async def _run(
@@ -75,6 +80,7 @@ async def _run(
     say: Say,
     *,
     live: bool,
+    injector: Injector | None,
 ) -> ExitStatus:
     stopper = Stopper()
     stopper.install()
@@ -93,6 +99,8 @@ async def _run(
                     jobs = [progress, recorder.follow] + ([watch.follow] if watch else [])
                     if stream.dated_url is not None:
                         jobs.append(_edge_followed(swarm, stream))
+                    if plan.faults and injector is not None:
+                        jobs.append(FaultSchedule(plan, swarm.run, injector, say).follow)
                     broken = await _follow(swarm, stopper, jobs, figures)
                 say(f"Stopping {swarm.record.active} clients …")
                 conclusion.about_to_stop(manager_answers=figures.manager_answers)

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from hlsswarm.core import names
 from hlsswarm.core.backoff import Backoff
 from hlsswarm.core.commands import ClientOptions
+from hlsswarm.core.faults import Fault
 from hlsswarm.core.ramp import Start, ramp_schedule
 from hlsswarm.core.thresholds import Threshold
 from hlsswarm.core.unit_specs import CLIENT_LIMITS, Limits
@@ -95,6 +96,8 @@ class Plan:
     """The origin's stub_status page."""
     origin_metrics_url: str | None = None
     """A node exporter on the origin."""
+    faults: tuple[Fault, ...] = ()
+    """What a test origin on this machine is to do wrong, and when."""
     swarm_limits: Limits = field(default_factory=Limits)
     client_limits: Limits = CLIENT_LIMITS
     backoff: Backoff = field(default_factory=Backoff)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hlsswarm.core.faults import parse_planned as parse_fault
 from hlsswarm.core.headers import parse_header
 from hlsswarm.core.plan import Address, parse_address
 from hlsswarm.core.resolve import parse_address as parse_ip
@@ -285,6 +286,16 @@ RUN_SETTINGS: tuple[Setting, ...] = (
         "nginx-metrics", "origin", "the origin's nginx status page (stub_status)", str, None, "URL"
     ),
     Setting("origin-metrics", "origin", "a node exporter on the origin", str, None, "URL"),
+    Setting(
+        "fault",
+        "origin",
+        "what the local test origin is to do wrong, such as 'at=10s for=5s status=503 share=50%%' "
+        "(may be repeated; `fault --help`)",
+        parse_fault,
+        (),
+        "WORDS",
+        repeat=True,
+    ),
     Setting("json", "output", "write the summary as JSON to this file", Path, None, "FILE"),
     Setting("out", "output", "keep the results in this directory", Path, None, "DIR"),
 )

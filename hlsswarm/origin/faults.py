@@ -30,7 +30,7 @@ from hlsswarm.origin.fault_files import SITE_FILE, fault_paths, reserved_number,
 from hlsswarm.programs import find_program
 from hlsswarm.units.connect import release, running_managers
 
-__all__ = ["RunningFault", "check_origin", "listed", "start", "stop"]
+__all__ = ["OriginFaults", "RunningFault", "check_origin", "listed", "start", "stop"]
 
 _HELPER = "faults"
 _HELPER_MEMORY_BYTES = 512 << 20
@@ -204,3 +204,22 @@ async def end(kind: str, port: int, number: int) -> None:
         finally:
             with contextlib.suppress(HlsSwarmError):
                 release(manager)
+
+
+@dataclass(frozen=True)
+class OriginFaults:
+    """Faults of the test origins that a kind of manager has, for runs (fault_schedule.Injector)."""
+
+    kind: str
+
+    def check(self, port: int) -> None:
+        """Raise PreflightError when no test origin runs on this port."""
+        check_origin(self.kind, port)
+
+    async def start(self, port: int, fault: Fault, *, run: str) -> int:
+        """Put a fault in force until the run ends; its number."""
+        return await start(self.kind, port, fault, run=run)
+
+    async def end(self, port: int, number: int) -> None:
+        """End it, if it is still in force."""
+        await end(self.kind, port, number)

@@ -20,9 +20,9 @@ from hlsswarm.core.settings import RUN_SETTINGS
 from hlsswarm.errors import HlsSwarmError, UsageError
 
 URL = "http://127.0.0.1:8080/stream.m3u8"
-AT_A_NAME = "http://origin.test:8080/stream.m3u8"
+AT_A_NAME = "https://origin.test:8080/stream.m3u8"
 COMMANDS = [command.name for command in ALL_COMMANDS]
-PATHS = {"json", "out", "header-file"}
+PATHS = {"json", "out", "header-file", "ca-file"}
 """Settings whose value is looked for on the machine, or changes no more than where files go."""
 
 
@@ -89,6 +89,7 @@ def test_every_setting_takes_one_dash_or_two() -> None:
         "resolve": "127.0.0.2",
         "header": "X-Test: yes",
         "pace": "realtime",
+        "fault": "at=1s for=2s status=503",
         "reconnect": "off",
         "reconnect-delay": "7",
         "seg-retry": "1",
