@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from hlsswarm.controller.adoption import Keeping, begin_again, take_over
 from hlsswarm.controller.machine import checks_certificates, gives_mount_namespaces
 from hlsswarm.controller.preflight import Stream
 from hlsswarm.controller.runs import is_active
@@ -66,8 +67,13 @@ def allow_files(clients: int) -> None:
 
 
 @contextlib.asynccontextmanager
-async def opened(plan: Plan, program: FFmpegProgram, stream: Stream) -> AsyncIterator[OpenRun]:
-    """Manager, directory, slices and telemetry of a run; nothing of it is left afterwards."""
+async def opened(
+    plan: Plan, program: FFmpegProgram, stream: Stream, *, keeping: Keeping | None = None
+) -> AsyncIterator[OpenRun]:
+    """Manager, directory, slices and telemetry of a run; nothing of it is left afterwards.
+
+    With `keeping` a run that is there is taken over, and stays unless `keeping.ends` by then.
+    """
     own = OwnMetrics()
     run_id = plan.run_id or names.new_run_id(random.Random())
     async with contextlib.AsyncExitStack() as stack:
@@ -76,13 +82,16 @@ async def opened(plan: Plan, program: FFmpegProgram, stream: Stream) -> AsyncIte
             manager = connect(plan.manager, on_call=own.dbus_call)
             stack.callback(release, manager)
             manager.listen()
-            if is_active(manager, run_id):
+            there = is_active(manager, run_id)
+            if there and keeping is None:
                 raise PreflightError(
                     f"A run named {run_id} is there already.",
                     hint=f"End it with `hlsswarm stop {run_id}`, or choose another --run-id.",
                 )
-            directory = fresh_run_directory(parent, run_id, kind=manager.kind)
-            stack.callback(remove_run_directory, directory)
+            directory = parent / run_id
+            if not there:
+                directory = fresh_run_directory(parent, run_id, kind=manager.kind)
+            stack.callback(_remove, directory, keeping)
             abilities = await probe(manager, directory)
             plan, more = await _resolved(plan, program, manager, abilities, directory)
             more += await _trusted(plan, program, manager, abilities, directory)
@@ -96,10 +105,16 @@ async def opened(plan: Plan, program: FFmpegProgram, stream: Stream) -> AsyncIte
                 directory=directory,
                 more=more,
                 on_lateness=own.start_lateness,
+                keeper=None if keeping is None else keeping.keeper,
             )
-            stack.callback(swarm.close)
-            stack.push_async_callback(_end, manager, run_id)
-            await swarm.open()
+            stack.callback(_close, swarm, keeping)
+            stack.push_async_callback(_end, manager, run_id, keeping)
+            if keeping is not None and there:
+                take_over(swarm, keeping)
+            else:
+                await swarm.open()
+                if keeping is not None:
+                    begin_again(swarm, keeping)
         yield OpenRun(swarm, program, stream, abilities, manager.version(), own)
 
 
@@ -154,7 +169,25 @@ def _machine_file(path: str) -> str:
         return ""
 
 
-async def _end(manager: SystemdManager, run_id: str) -> None:
+def _stays(keeping: Keeping | None) -> bool:
+    return keeping is not None and not keeping.ends
+
+
+def _remove(directory: Path, keeping: Keeping | None) -> None:
+    if not _stays(keeping):
+        remove_run_directory(directory)
+
+
+def _close(swarm: Swarm, keeping: Keeping | None) -> None:
+    if _stays(keeping):
+        swarm.telemetry.let_go()
+    else:
+        swarm.close()
+
+
+async def _end(manager: SystemdManager, run_id: str, keeping: Keeping | None) -> None:
     """Stop what is left of a run; after one that was stopped in order there is nothing."""
+    if _stays(keeping):
+        return
     with contextlib.suppress(HlsSwarmError):
         await manager.stop_run(run_id, timeout_seconds=_END_TIMEOUT_SECONDS)

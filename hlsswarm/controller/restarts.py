@@ -168,6 +168,12 @@ class Restarts:
         client.phase = Phase.BACKOFF
         self._again(client)
 
+    def renew(self, client: Client) -> None:
+        """Make the unit of a client anew, whose process cannot be heard."""
+        task = asyncio.get_running_loop().create_task(self._grow(client, 0.0))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     def forget(self, client: Client) -> None:
         """Do nothing more about a client that leaves the swarm."""
         timer = self._timers.pop(client.number, None)
