@@ -22,7 +22,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from hlsswarm.core.encoder import leftover_segments
+from hlsswarm.core.hls_muxer import leftover_segments
 from hlsswarm.core.profiles import STREAM_PLAYLIST
 from hlsswarm.core.starts import Starts, after_another_start
 

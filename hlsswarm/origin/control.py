@@ -20,9 +20,10 @@ import hlsswarm
 from hlsswarm.controller import runs
 from hlsswarm.controller.services import Services, opened_services
 from hlsswarm.core import names
-from hlsswarm.core.encoder import encoder_command
-from hlsswarm.core.profiles import PROFILES, STREAM_PLAYLIST, OriginProfile, window_bytes
+from hlsswarm.core.encoder import TestPattern, live_command
+from hlsswarm.core.profiles import STREAM_PLAYLIST, OriginProfile, media_bytes
 from hlsswarm.core.service_specs import Service
+from hlsswarm.core.shipped_profiles import PROFILES
 from hlsswarm.core.unit_specs import Limits
 from hlsswarm.errors import UnitError, UsageError
 from hlsswarm.origin.web_server import WebServer, fetched, origin_url
@@ -131,7 +132,7 @@ async def _start(prepared: _Prepared) -> None:
         taken_hint="`hlsswarm origin status` shows it, `hlsswarm origin stop` ends it.",
     ) as services:
         prepared.server.check_port()
-        needed = window_bytes(prepared.profile)
+        needed = media_bytes(prepared.profile)
         media = media_directory(services.directory, needed_bytes=needed)
         for service in _services(prepared, services, media):
             await services.start(service)
@@ -145,16 +146,16 @@ def _services(prepared: _Prepared, services: Services, media: Path) -> tuple[Ser
         name=encoder_unit,
         slice_name=names.origin_slice(run),
         description=f"hlsswarm encoder {profile.name}",
-        command=encoder_command(
+        command=live_command(
             prepared.ffmpeg,
             profile,
             media,
-            start_epoch=int(time.time()),
-            clock_font=find_font(),
+            start_number=int(time.time()),
+            source=TestPattern(find_font()),
         ),
         log=services.log(encoder_unit),
         # The segments in memory are charged to the encoder, which writes them.
-        limits=Limits(memory_max_bytes=_ENCODER_MEMORY_BYTES + 2 * window_bytes(profile)),
+        limits=Limits(memory_max_bytes=_ENCODER_MEMORY_BYTES + 2 * media_bytes(profile)),
         before=(_tidy_command(media, profile),),
         environment=(f"PYTHONPATH={Path(hlsswarm.__file__).parent.parent}",),
     )

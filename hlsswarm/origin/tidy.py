@@ -11,7 +11,7 @@ import contextlib
 import sys
 from pathlib import Path
 
-from hlsswarm.core.encoder import leftover_segments
+from hlsswarm.core.hls_muxer import leftover_segments
 from hlsswarm.core.profiles import STREAM_PLAYLIST
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from hlsswarm.core.profiles import PROFILES
+from hlsswarm.core.shipped_profiles import PROFILES
 from tests.support import BadServer, Finished, bad_server, free_port, place
 
 USAGE, ABORTED, PREFLIGHT = 2, 105, 106

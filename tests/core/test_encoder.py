@@ -22,8 +22,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hlsswarm.core.encoder import encoder_command, leftover_segments
-from hlsswarm.core.profiles import PROFILES, STREAM_PLAYLIST, OriginProfile, PlaylistType
+from hlsswarm.core.encoder import (
+    SourceFile,
+    TestPattern,
+    live_command,
+    loop_command,
+    loop_seconds,
+    replay_command,
+)
+from hlsswarm.core.profiles import (
+    STREAM_PLAYLIST,
+    Container,
+    Encryption,
+    OriginProfile,
+)
+from hlsswarm.core.shipped_profiles import PROFILES
 
 DEFAULT = PROFILES["default"]
 FRAME_SECONDS = 1 / DEFAULT.renditions[0].frame_rate
@@ -34,9 +47,19 @@ EPOCH = 1_700_000_000
 every_ffmpeg = pytest.mark.parametrize("ffmpeg", FFMPEGS, ids=str)
 
 
-def command(profile: OriginProfile = DEFAULT, **options: object) -> list[str]:
-    directory = Path("/srv/stream")
-    return encoder_command(Path("/bin/ffmpeg"), profile, directory, start_epoch=7, **options)  # type: ignore[arg-type]
+def command(
+    profile: OriginProfile = DEFAULT,
+    source: TestPattern | SourceFile = TestPattern(),  # noqa: B008  (frozen)
+    **options: object,
+) -> list[str]:
+    return live_command(
+        Path("/bin/ffmpeg"),
+        profile,
+        Path("/srv/stream"),
+        source=source,
+        start_number=7,
+        **options,  # type: ignore[arg-type]
+    )
 
 
 def option(arguments: list[str], name: str) -> str:
@@ -48,7 +71,7 @@ def test_command_of_the_default_profile() -> None:
     arguments = command()
     assert arguments[0] == "/bin/ffmpeg"
     assert arguments[-1] == "/srv/stream/stream.m3u8"
-    assert option(arguments, "-g") == option(arguments, "-keyint_min") == "60"
+    assert option(arguments, "-g:v:0") == option(arguments, "-keyint_min:v:0") == "60"
     assert option(arguments, "-hls_time") == "2"
     assert option(arguments, "-hls_list_size") == "10"
     assert option(arguments, "-hls_delete_threshold") == "11"
@@ -64,33 +87,83 @@ def test_command_of_the_default_profile() -> None:
         "testsrc2=size=1280x720:rate=30,format=yuv420p[out0];"
         "sine=frequency=1000:sample_rate=48000[out1]"
     )
-    assert "-progress" not in arguments
 
 
 def test_profile_fields_reach_the_command() -> None:
-    arguments = command(replace(DEFAULT, tune=None, preset="veryfast", segment_seconds=1))
+    arguments = command(replace(DEFAULT, tune="", preset="veryfast", segment_seconds=1))
     assert "-tune" not in arguments
     assert option(arguments, "-preset") == "veryfast"
-    assert option(arguments, "-g") == "30"
-    assert option(command(progress_target="pipe:3"), "-progress") == "pipe:3"
+    assert option(arguments, "-g:v:0") == "30"
+    assert option(arguments, "-profile:v:0") == "high"
+    fmp4 = command(replace(DEFAULT, container=Container.FMP4))
+    assert option(fmp4, "-hls_segment_type") == "fmp4"
+    assert option(fmp4, "-hls_segment_filename") == "/srv/stream/segment-%d.m4s"
+
+
+def test_a_ladder_is_one_ffmpeg_with_an_output_for_each_rendition() -> None:
+    arguments = command(PROFILES["4k-abr"])
+    assert arguments.count("-i") == 1
+    assert [word for word in arguments if word.endswith(".m3u8")] == [
+        f"/srv/stream/{name}/stream.m3u8" for name in ("2160p", "1080p", "720p", "480p", "360p")
+    ]
+    maps = [arguments[n + 1] for n, word in enumerate(arguments) if word == "-map"]
+    assert maps == ["0:0", "0:5", "0:1", "0:6", "0:2", "0:7", "0:3", "0:8", "0:4", "0:9"]
+    assert "scale=640:360" in option(arguments, "-i")
+
+
+def test_an_audio_group_has_a_tone_for_each_rendition() -> None:
+    arguments = command(PROFILES["audio-group"])
+    maps = [arguments[n + 1] for n, word in enumerate(arguments) if word == "-map"]
+    assert maps == ["0:0", "0:1", "0:2", "0:3"]
+    assert "sine=frequency=1000:sample_rate=48000[out2]" in option(arguments, "-i")
+    assert "sine=frequency=440:sample_rate=48000[out3]" in option(arguments, "-i")
+    assert arguments.count("-c:v") == arguments.count("-c:a") == 2
+
+
+def test_a_source_file_is_played_over_and_over() -> None:
+    arguments = command(source=SourceFile(Path("/srv/a film.mp4"), has_sound=True))
+    assert arguments[arguments.index("-stream_loop") + 1] == "-1"
+    assert option(arguments, "-i") == "/srv/a film.mp4"
+    assert "[0:a:0]" in option(arguments, "-filter_complex")
+    mute = command(source=SourceFile(Path("/srv/a film.mp4"), has_sound=False))
+    assert "anullsrc" in option(mute, "-filter_complex")
+
+
+def test_a_vod_is_not_made_in_real_time() -> None:
+    arguments = command(PROFILES["vod"])
+    assert "-re" not in arguments
+    assert option(arguments, "-t") == "60"
+    assert option(arguments, "-hls_playlist_type") == "vod"
+
+
+def test_a_loop_is_copied() -> None:
+    for profile in PROFILES.values():
+        loop, ffmpeg = Path("/var/loop.mp4"), Path("/bin/ffmpeg")
+        arguments = replay_command(ffmpeg, profile, Path("/srv"), loop=loop, start_number=1)
+        assert arguments.count("copy") == len(profile.renditions) + len(profile.audio)
+        assert not {"libx264", "aac", "lavfi"} & set(arguments)
+        assert ("-re" in arguments) == profile.is_live
+
+
+@given(st.integers(1, 30), st.none() | st.floats(0, 1e6))
+def test_a_loop_is_whole_in_frames_and_in_segments(segment: int, source: float | None) -> None:
+    seconds = loop_seconds(replace(DEFAULT, segment_seconds=segment), source)
+    assert seconds * 48_000 % 1024 == 0
+    assert seconds % segment == 0
+    assert seconds >= min(source or 0, 600)
 
 
 def test_what_it_refuses() -> None:
-    ffmpeg, directory = Path("/bin/ffmpeg"), Path("/srv")
-    with pytest.raises(ValueError, match="ffmpeg must be an absolute path"):
-        encoder_command(Path("ffmpeg"), DEFAULT, directory, start_epoch=0)
-    with pytest.raises(ValueError, match="directory must be an absolute path"):
-        encoder_command(ffmpeg, DEFAULT, Path("srv"), start_epoch=0)
-    with pytest.raises(ValueError, match="clock_font must be an absolute path"):
-        command(clock_font=Path("Mono.ttf"))
+    ffmpeg, root = Path("/bin/ffmpeg"), Path("/srv")
+    for program, directory in ((Path("ffmpeg"), root), (ffmpeg, Path("srv"))):
+        with pytest.raises(ValueError, match="must be an absolute path"):
+            live_command(program, DEFAULT, directory, source=TestPattern(), start_number=0)
+    with pytest.raises(ValueError, match="must be an absolute path"):
+        loop_command(ffmpeg, DEFAULT, Path("loop.mp4"), source=TestPattern(), seconds=8)
     with pytest.raises(ValueError, match="directory with '%'"):
-        encoder_command(ffmpeg, DEFAULT, Path("/srv/%d"), start_epoch=0)
-    with pytest.raises(ValueError, match="start_epoch must not be negative"):
-        encoder_command(ffmpeg, DEFAULT, directory, start_epoch=-1)
-    with pytest.raises(ValueError, match="not live"):
-        command(replace(DEFAULT, playlist_type=PlaylistType.VOD))
-    with pytest.raises(ValueError, match="ladder"):
-        command(replace(DEFAULT, renditions=DEFAULT.renditions * 2))
+        replay_command(ffmpeg, DEFAULT, Path("/srv/%d"), loop=Path("/l.mp4"), start_number=0)
+    with pytest.raises(ValueError, match="needs 1 key files, not 0"):
+        command(replace(DEFAULT, encryption=Encryption.AES_128))
 
 
 def _unescape(text: str) -> str:
@@ -101,38 +174,13 @@ def _unescape(text: str) -> str:
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1))
 def test_font_path_is_escaped_for_the_graph_and_for_the_option(name: str) -> None:
     font = f"/{name}"
-    graph = option(command(clock_font=Path(font)), "-i")
+    graph = option(command(source=TestPattern(Path(font))), "-i")
     value = graph.split("fontfile=", 1)[1].split(":text=", 1)[0]
     # Nothing that a graph or an option list would take for its own stands without a backslash.
     assert not re.search(r"['\[\],;]", re.sub(r"\\.", "", value, flags=re.DOTALL))
     in_graph = _unescape(value)
     assert not re.search(r"[':]", re.sub(r"\\.", "", in_graph, flags=re.DOTALL))
     assert _unescape(in_graph) == str(Path(font))
-
-
-PLAYLIST = "#EXTM3U\n#EXTINF:2.0,\nsegment-12.ts\n#EXTINF:2.0,\nsegment-13.ts\n"
-
-
-def test_leftovers_are_what_no_playlist_lists_and_no_laggard_needs() -> None:
-    names = [f"segment-{number}.ts" for number in (9, 10, 11, 12, 13)]
-    others = ["stream.m3u8", "stream.m3u8.tmp", "notes.txt", "segment-x.ts"]
-    unfinished = "segment-14.ts.tmp"
-    assert leftover_segments([*names, *others, unfinished], PLAYLIST, keep=2) == [
-        "segment-9.ts",
-        unfinished,
-    ]
-    assert leftover_segments(names, PLAYLIST, keep=0) == names[:3]
-    assert leftover_segments(names, PLAYLIST, keep=9) == []
-
-
-@given(st.sets(st.integers(0, 30)), st.integers(0, 40))
-def test_leftovers_never_touch_the_list_and_keep_the_newest(numbers: set[int], keep: int) -> None:
-    names = {f"segment-{number}.ts" for number in numbers}
-    leftovers = leftover_segments(names, PLAYLIST, keep=keep)
-    assert not {"segment-12.ts", "segment-13.ts"} & set(leftovers)
-    spared = [number for number in numbers - {12, 13} if f"segment-{number}.ts" not in leftovers]
-    assert len(spared) == min(keep, len(numbers - {12, 13}))
-    assert leftovers == [f"segment-{n}.ts" for n in sorted(numbers - {12, 13} - set(spared))]
 
 
 # --- with the real thing -------------------------------------------------------------------------
@@ -201,7 +249,7 @@ def faster_than_real_time(arguments: list[str], seconds: int) -> list[str]:
 def test_bitrate_durations_and_window_of_a_minute(ffmpeg: Path, tmp_path: Path) -> None:
     directory = tmp_path / "blank and 'quote' é [x]"
     directory.mkdir()
-    arguments = encoder_command(ffmpeg, DEFAULT, directory, start_epoch=EPOCH)
+    arguments = live_command(ffmpeg, DEFAULT, directory, source=TestPattern(), start_number=EPOCH)
     subprocess.run(
         faster_than_real_time(arguments, 60),
         check=True,
@@ -233,7 +281,9 @@ def test_live_segments_come_in_real_time_and_start_with_a_key_frame(
     directory = tmp_path / "stream"
     directory.mkdir()
     started = time.monotonic()
-    with running(encoder_command(ffmpeg, DEFAULT, directory, start_epoch=EPOCH), log) as encoder:
+    with running(
+        live_command(ffmpeg, DEFAULT, directory, source=TestPattern(), start_number=EPOCH), log
+    ) as encoder:
         wait_until("third segment", lambda: len(listed(directory)) == 3)
         assert time.monotonic() - started > 5
         for name in listed(directory):
@@ -255,7 +305,7 @@ def test_restarted_encoder_carries_on(ffmpeg: Path, end: signal.Signals, tmp_pat
     quick = replace(DEFAULT, segment_seconds=1, playlist_segments=4)
     directory = tmp_path / "stream"
     directory.mkdir()
-    arguments = encoder_command(ffmpeg, quick, directory, start_epoch=EPOCH)
+    arguments = live_command(ffmpeg, quick, directory, source=TestPattern(), start_number=EPOCH)
     with running(arguments, tmp_path / "log") as encoder:
         wait_until("second segment", lambda: len(listed(directory)) == 2)
         encoder.send_signal(end)
@@ -290,12 +340,12 @@ def test_wall_clock_with_a_font_at_an_odd_path(ffmpeg: Path, tmp_path: Path) -> 
     def last_frame(clock_font: Path | None) -> bytes:
         directory = tmp_path / f"stream-{clock_font is not None}"
         directory.mkdir()
-        arguments = encoder_command(
+        arguments = live_command(
             ffmpeg,
             DEFAULT,
             directory,
-            start_epoch=0,
-            clock_font=clock_font,
+            start_number=0,
+            source=TestPattern(clock_font),
             log_level="verbose",
         )
         run = subprocess.run(

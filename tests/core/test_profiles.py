@@ -6,14 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hlsswarm.core.h264 import level_idc, x264_profile
 from hlsswarm.core.profiles import (
-    PROFILES,
+    AudioTrack,
+    Container,
+    Encryption,
     OriginProfile,
     PlaylistType,
     Rendition,
+    media_bytes,
     segment_bytes_max,
-    window_bytes,
 )
+from hlsswarm.core.shipped_profiles import PROFILES
 
 DEFAULT = PROFILES["default"]
 RENDITION = DEFAULT.renditions[0]
@@ -25,7 +29,6 @@ def test_default_is_720p_in_two_second_segments() -> None:
     assert DEFAULT.window_seconds == 20
     assert RENDITION.bitrate_bps == 2_128_000
     assert RENDITION.name == "720p"
-    assert replace(RENDITION, frame_rate=25).name == "720p25"
 
 
 def test_profiles_are_filed_under_their_own_names_and_cannot_be_changed() -> None:
@@ -40,10 +43,48 @@ def test_removed_segments_stay_as_long_as_the_protocol_demands() -> None:
     assert kept_seconds == DEFAULT.segment_seconds + DEFAULT.window_seconds
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(Rendition)])
+def test_the_figures_that_the_issue_names() -> None:
+    shapes = {
+        name: (profile.segment_seconds, profile.playlist_segments, len(profile.renditions))
+        for name, profile in PROFILES.items()
+    }
+    assert shapes == {
+        "default": (2, 10, 1),
+        "low-latency": (1, 6, 1),
+        "4k-abr": (2, 10, 5),
+        "stress": (1, 15, 1),
+        "logged": (2, 10, 1),
+        "vod": (2, 10, 1),
+        "audio-group": (2, 10, 2),
+    }
+    ladder = [(part.height, part.video_bitrate_kbps) for part in PROFILES["4k-abr"].renditions]
+    assert ladder == [(2160, 15_000), (1080, 5000), (720, 2000), (480, 1000), (360, 500)]
+    assert PROFILES["logged"].access_log and PROFILES["logged"].renditions[0].height == 1080
+    assert not PROFILES["vod"].is_live
+    assert len(PROFILES["audio-group"].audio) == 2
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda profile: profile.name)
+def test_every_shipped_rendition_has_a_level(profile: OriginProfile) -> None:
+    for part in profile.renditions:
+        level = level_idc(
+            x264_profile(profile.preset),
+            width=part.width,
+            height=part.height,
+            frame_rate=part.frame_rate,
+            maxrate_kbps=part.maxrate_kbps,
+            bufsize_kbit=part.bufsize_kbit,
+        )
+        assert level <= 51
+
+
+_NUMBERS = [f.name for f in fields(Rendition) if f.name not in {"name", "audio_bitrate_kbps"}]
+
+
+@pytest.mark.parametrize("name", _NUMBERS)
 def test_rendition_refuses_zero(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} must be at least 1, not 0"):
-        replace(RENDITION, **{name: 0})
+        replace(RENDITION, **{name: 0})  # type: ignore[arg-type]
 
 
 def test_rendition_refuses_odd_pictures_and_a_maximum_below_the_mean() -> None:
@@ -61,7 +102,17 @@ def test_rendition_refuses_odd_pictures_and_a_maximum_below_the_mean() -> None:
         ({"segment_seconds": 0}, "segment_seconds must be at least 1"),
         ({"playlist_segments": 2}, "playlist_segments must be at least 3"),
         ({"renditions": ()}, "at least one rendition"),
-        ({"encoder_threads": -1}, "must not be negative"),
+        ({"encoder_threads": -1}, "encoder_threads must be at least 0, not -1"),
+        ({"vod_seconds": 1}, "vod_seconds must be at least segment_seconds, 2"),
+        ({"renditions": DEFAULT.renditions * 2}, "two renditions have one name: 720p, 720p"),
+        (
+            {"container": Container.FMP4, "encryption": Encryption.AES_128},
+            "encryption aes-128 needs container ts",
+        ),
+        (
+            {"audio": (AudioTrack(name="english", language="en", bitrate_kbps=96),)},
+            "audio_bitrate_kbps of the others must be 0",
+        ),
     ],
 )
 def test_profile_refuses(changes: dict[str, object], sentence: str) -> None:
@@ -71,18 +122,34 @@ def test_profile_refuses(changes: dict[str, object], sentence: str) -> None:
 
 def test_default_window_is_some_tens_of_megabytes() -> None:
     assert 1_000_000 < segment_bytes_max(DEFAULT, RENDITION) < 1_300_000
-    assert 30_000_000 < window_bytes(DEFAULT) < 50_000_000
+    assert 30_000_000 < media_bytes(DEFAULT) < 50_000_000
 
 
-def test_vod_has_no_window() -> None:
-    with pytest.raises(ValueError, match="no rolling window"):
-        window_bytes(replace(DEFAULT, playlist_type=PlaylistType.VOD))
+def test_a_vod_is_kept_whole() -> None:
+    vod = replace(DEFAULT, playlist_type=PlaylistType.VOD, vod_seconds=600)
+    assert media_bytes(vod) > 600 * RENDITION.bitrate_bps // 8
+    assert media_bytes(vod) > 8 * media_bytes(replace(vod, vod_seconds=60))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"name": "English"}, "audio name must be like"),
+        ({"bitrate_kbps": 0}, "bitrate_kbps must be at least 1"),
+        ({"tone_hz": 30_000}, "tone_hz must be from 20 to 20000, not 30000"),
+        ({"language": "e"}, "language must be like 'en'"),
+    ],
+)
+def test_audio_refuses(changes: dict[str, object], sentence: str) -> None:
+    track = AudioTrack(name="english", language="en", bitrate_kbps=96)
+    with pytest.raises(ValueError, match=sentence):
+        replace(track, **changes)  # type: ignore[arg-type]
 
 
 @st.composite
 def _profiles(draw: st.DrawFn) -> OriginProfile:
     rate = draw(st.integers(100, 20_000))
-    rendition = replace(
+    rung = replace(
         RENDITION,
         video_bitrate_kbps=rate,
         maxrate_kbps=rate,
@@ -92,7 +159,8 @@ def _profiles(draw: st.DrawFn) -> OriginProfile:
         DEFAULT,
         segment_seconds=draw(st.integers(1, 10)),
         playlist_segments=draw(st.integers(3, 30)),
-        renditions=(rendition,) * draw(st.integers(1, 5)),
+        renditions=tuple(replace(rung, name=f"rung{n}") for n in range(draw(st.integers(1, 5)))),
+        container=draw(st.sampled_from(Container)),
     )
 
 
@@ -102,10 +170,10 @@ def test_window_holds_what_plays_and_what_lags_at_the_declared_bitrate(
 ) -> None:
     seconds = profile.segment_seconds * (profile.playlist_segments + profile.unreferenced_segments)
     declared = sum(rendition.bitrate_bps for rendition in profile.renditions) * seconds // 8
-    assert declared < window_bytes(profile)
+    assert declared < media_bytes(profile)
 
 
 @given(_profiles())
 def test_window_grows_with_every_rendition(profile: OriginProfile) -> None:
     larger = replace(profile, renditions=(*profile.renditions, RENDITION))
-    assert window_bytes(larger) > window_bytes(profile)
+    assert media_bytes(larger) > media_bytes(profile)
