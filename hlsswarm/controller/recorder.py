@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from typing import Protocol
 
 from hlsswarm.controller.conclusion import Conclusion, own_cpu_seconds
 from hlsswarm.controller.pressure import PressureGauge
@@ -12,9 +13,16 @@ from hlsswarm.controller.record import count_states
 from hlsswarm.controller.rows import RowMaker
 from hlsswarm.controller.swarm import Swarm
 from hlsswarm.core.origin_load import OriginLoad
-from hlsswarm.report.run_directory import RunDirectoryWriter
+from hlsswarm.core.timeseries import Row
 
 _ROW_SECONDS = 1.0
+
+
+class RowTaker(Protocol):
+    """Who is given each row."""
+
+    def row(self, row: Row) -> None:
+        """One more row."""
 
 
 class Recorder:
@@ -24,7 +32,7 @@ class Recorder:
         self,
         swarm: Swarm,
         conclusion: Conclusion,
-        writer: RunDirectoryWriter | None,
+        writer: RowTaker | None,
         origin: OriginLoad | None,
     ) -> None:
         self._swarm = swarm

@@ -60,16 +60,21 @@ def run(
     tls_context(plan.client.trust)  # a file that is no authority's is found before the start
     look = Look.of(plan, program.path)
     stream = select_unseen(look) if plan.skip_preflight else look_at(look)
-    client = dataclasses.replace(plan.client, selection=stream.selection)
-    if client.interleaves:
-        client = dataclasses.replace(client, measure="light")
-    plan = dataclasses.replace(plan, client=client)
+    plan = plan_for(plan, stream)
     if not plan.skip_preflight:
         check_machine(plan, stream, say)
     allow_files(plan.clients)
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(bind(plan.metrics)) if plan.metrics else None
         return asyncio.run(_run(plan, program, stream, listener, say, live=live, injector=injector))
+
+
+def plan_for(plan: Plan, stream: Stream) -> Plan:
+    """The plan with what the look at the stream has decided."""
+    client = dataclasses.replace(plan.client, selection=stream.selection)
+    if client.interleaves:
+        client = dataclasses.replace(client, measure="light")
+    return dataclasses.replace(plan, client=client)
 
 
 async def _run(

@@ -27,6 +27,7 @@ from hlsswarm.core.commands import client_command, client_scripts
 from hlsswarm.core.plan import Plan
 from hlsswarm.core.states import Phase
 from hlsswarm.core.unit_specs import (
+    UNLIMITED,
     Abilities,
     Property,
     RestartPolicy,
@@ -190,11 +191,30 @@ class Swarm:
         what = f"{self.plan.clients} clients of {host}"
         own = slice_spec(names.run_slice(self.run), what, self.plan.swarm_limits)
         await self.manager.start_and_wait(own)
+        # By name: limits that somebody sets on a slice that was only referenced outlive it.
+        clients = slice_spec(names.clients_slice(self.run), f"clients of run {self.run}", UNLIMITED)
+        await self.manager.start_and_wait(clients)
         self.telemetry.start()
 
     def listen(self) -> None:
         """Take in the ends of start jobs."""
         self.manager.listen(self._job_removed)
+
+    def relisted(self) -> None:
+        """Go on after the connection to systemd was lost: ends of start jobs may have been missed.
+
+        Raises BusLostError.
+        """
+        self.listen()
+        self.restarts.failure = None
+        units = self.manager.list_units(names.run_pattern(self.run))
+        there = {unit.name for unit in units if unit.active == "active"}
+        for name in tuple(self._due):
+            if name in there:
+                self._job_removed(JobRemoved(name, "done"))
+            else:
+                del self._due[name]
+        self._grown.set()
 
     def _job_removed(self, job: JobRemoved) -> None:
         """A start job of ours has ended: from now on the client's process runs."""
@@ -268,6 +288,7 @@ class Swarm:
         while True:
             now = loop.time()
             self.record.sample(self.clients, now)
+            self.restarts.oom.look()
             for client in self.clients:
                 if client.restarts and client.is_stable(now):
                     self.restarts.good_stretch(client)

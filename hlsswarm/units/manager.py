@@ -129,6 +129,20 @@ class SystemdManager:
             self.unlisten()
         self._calls.close()
 
+    def reconnect(self) -> None:
+        """Open both connections anew, as after systemd's daemon-reexec. Raises ManagerError.
+
+        Who listened has to listen() again.
+        """
+        on_call = self._calls.on_call
+        if self._signals is not None:
+            self.unlisten()
+        self._calls.close()
+        self._calls = self.endpoint.open()
+        self._calls.on_call = on_call
+        self._listeners.clear()
+        self.version()
+
     # --- units -------------------------------------------------------------------------------
 
     def start(self, spec: UnitSpec) -> str:

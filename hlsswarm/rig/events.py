@@ -1,0 +1,71 @@
+"""What happens in a rig, for whoever listens; the last of it is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+KEPT_EVENTS = 500
+_WAITING_EVENTS = 1000
+"""What a listener may lag behind; a slower one loses the oldest."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened: `kind` is a word, `item` what it happened to."""
+
+    unix_time: float
+    kind: str
+    item: str
+    message: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "time": round(self.unix_time, 3),
+            "kind": self.kind,
+            "item": self.item,
+            "message": self.message,
+        }
+
+
+class Events:
+    """Takes in events and passes them on; never waits for a listener."""
+
+    def __init__(self) -> None:
+        self.recent: deque[Event] = deque(maxlen=KEPT_EVENTS)
+        self._listeners: set[asyncio.Queue[Event]] = set()
+
+    def add(self, kind: str, item: str, message: str) -> Event:
+        """Something has happened just now."""
+        event = Event(time.time(), kind, item, message)
+        self.recent.append(event)
+        for queue in self._listeners:
+            if queue.full():
+                queue.get_nowait()
+            queue.put_nowait(event)
+        return event
+
+    async def follow(self) -> AsyncIterator[Event]:
+        """Events from now on."""
+        queue: asyncio.Queue[Event] = asyncio.Queue(_WAITING_EVENTS)
+        self._listeners.add(queue)
+        with contextlib.closing(_Leaving(self._listeners, queue)):
+            while True:
+                yield await queue.get()
+
+
+@dataclass(frozen=True)
+class _Leaving:
+    """Takes a listener out."""
+
+    listeners: set[asyncio.Queue[Event]]
+    queue: asyncio.Queue[Event]
+
+    def close(self) -> None:
+        self.listeners.discard(self.queue)

@@ -1,0 +1,212 @@
+"""One swarm of a rig: opened or taken over, kept at its size, until it is told to end.
+
+waiting ──► running ◄──► paused          ended by a person, or by its duration:
+   ▲          │                          stopped, finished
+   └──────────┘ the stream cannot be played, systemd does not answer
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal
+
+from hlsswarm.controller.adoption import Keeping, saved
+from hlsswarm.controller.conclusion import Conclusion, Ending
+from hlsswarm.controller.figures import RunFigures
+from hlsswarm.controller.opening import OpenRun, allow_files, opened
+from hlsswarm.controller.preflight import Look, Stream, look_at, select_unseen
+from hlsswarm.controller.recorder import Recorder
+from hlsswarm.controller.run import plan_for
+from hlsswarm.controller.swarm import Swarm
+from hlsswarm.core.plan import Plan
+from hlsswarm.core.summary import Summary
+from hlsswarm.core.timeseries import Row
+from hlsswarm.errors import HlsSwarmError, PreflightError
+from hlsswarm.metrics.swarm import SwarmFigures
+from hlsswarm.rig.events import Events
+from hlsswarm.telemetry.ffmpeg_program import find_client_ffmpeg
+from hlsswarm.units.bus import BusLostError
+
+State = Literal["waiting", "running", "paused", "stopped", "finished"]
+_ROWS_KEPT = 900
+_FIRST_WAIT_SECONDS = 1.0
+_LONGEST_WAIT_SECONDS = 30.0
+_RECONNECT_SECONDS = 0.5
+
+
+class RowKeeper:
+    """The last rows of a swarm, for plots."""
+
+    def __init__(self) -> None:
+        self.rows: deque[Row] = deque(maxlen=_ROWS_KEPT)
+
+    def row(self, row: Row) -> None:
+        """One more."""
+        self.rows.append(row)
+
+
+class RigSwarm:
+    """A swarm that outlives its controller; `plan.run_id` is its name."""
+
+    def __init__(self, plan: Plan, keeping: Keeping, events: Events) -> None:
+        self.plan = plan
+        self.name = plan.run_id or ""
+        self.state: State = "waiting"
+        self.reason = "it has not begun yet"
+        self.kept_rows = RowKeeper()
+        self.summary: Summary | None = None
+        self._keeping = keeping
+        self._events = events
+        self._ending = asyncio.Event()
+        self._swarm: Swarm | None = None
+        self._figures: RunFigures | None = None
+        self._conclusion: Conclusion | None = None
+
+    async def live(self) -> None:
+        """Keep the swarm until end() is called, or this is cancelled: then its units go on."""
+        wait = _FIRST_WAIT_SECONDS
+        while not self._ending.is_set():
+            try:
+                await self._opened_and_followed()
+                return
+            except HlsSwarmError as error:
+                self._waits(error)
+            self._keeping.kept = {}
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), wait)
+            wait = min(2 * wait, _LONGEST_WAIT_SECONDS)
+        self.state = "stopped"
+
+    def _waits(self, error: HlsSwarmError) -> None:
+        if self.reason != error.message:
+            self._events.add("waiting", self.name, error.message)
+        self.state, self.reason = "waiting", error.message
+
+    async def _opened_and_followed(self) -> None:
+        plan = self.plan
+        program = await asyncio.to_thread(find_client_ffmpeg, plan.ffmpeg)
+        stream = await asyncio.to_thread(self._looked_at, Look.of(plan, program.path))
+        plan = plan_for(plan, stream)
+        allow_files(plan.clients)
+        async with opened(plan, program, stream, keeping=self._keeping) as open_run:
+            try:
+                await self._followed(open_run)
+            finally:
+                self._swarm = None
+
+    def _looked_at(self, look: Look) -> Stream:
+        """The stream; when it cannot be played just now and clients run, without a look."""
+        try:
+            return look_at(look)
+        except PreflightError:
+            if self._keeping.saved is None and not self.plan.skip_preflight:
+                raise
+            return select_unseen(look)
+
+    async def _followed(self, open_run: OpenRun) -> None:
+        swarm = self._swarm = open_run.swarm
+        conclusion = self._conclusion = Conclusion(open_run)
+        self._figures = RunFigures(open_run)
+        recorder = Recorder(swarm, conclusion, self.kept_rows, None)
+        swarm.record.tell = self._tell
+        self.state, self.reason = "running", ""
+        self._events.add("running", self.name, f"{swarm.plan.clients} clients")
+        jobs = (swarm.keep_ramping, swarm.follow, recorder.follow, swarm.manager.lost)
+        ends = await self._until_the_end(swarm, jobs)
+        if not ends:
+            return
+        self._keeping.ends = True
+        conclusion.about_to_stop(manager_answers=True)
+        await swarm.stop()
+        ending = Ending(interrupted=self._ending.is_set())
+        evidence = conclusion.evidence(ending)
+        self.summary = conclusion.summary(ending, evidence, conclusion.outcomes(ending))
+        self.state = "stopped" if self._ending.is_set() else "finished"
+        self._events.add("verdict", self.name, self.summary.verdict)
+
+    def _tell(self, words: str) -> None:
+        self._events.add("failure", self.name, words)
+
+    async def _until_the_end(
+        self, swarm: Swarm, jobs: tuple[Callable[[], Awaitable[None]], ...]
+    ) -> bool:
+        """Follow until the swarm is to end; goes on over a lost connection to systemd."""
+        while True:
+            waits: list[Awaitable[Any]] = [self._ending.wait(), *(job() for job in jobs)]
+            if self.plan.duration_seconds:
+                waits.append(asyncio.sleep(self.plan.duration_seconds))
+            tasks = [asyncio.ensure_future(wait) for wait in waits]
+            try:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+                return True
+            except BusLostError as error:
+                self._events.add("systemd-lost", self.name, error.message)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+            await self._reconnected(swarm)
+
+    async def _reconnected(self, swarm: Swarm) -> None:
+        """Wait until systemd answers again (daemon-reexec closes all connections)."""
+        while not self._ending.is_set():
+            try:
+                swarm.manager.reconnect()
+                swarm.relisted()
+            except HlsSwarmError:
+                await asyncio.sleep(_RECONNECT_SECONDS)
+            else:
+                self._events.add("systemd-back", self.name, "systemd answers again")
+                return
+
+    # --- steering ----------------------------------------------------------------------------
+
+    def end(self) -> None:
+        """End the swarm, its clients included."""
+        self._ending.set()
+
+    def resize(self, clients: int) -> None:
+        """Make the swarm so large. Raises UsageError."""
+        self.plan = dataclasses.replace(self.plan, clients=clients)
+        if self._swarm is not None:
+            allow_files(clients)
+            self._swarm.resize(clients)
+        self._events.add("resized", self.name, f"{clients} clients")
+
+    def pause(self, *, paused: bool) -> None:
+        """Have the ramp stand still, or go on; clients that play go on in any case."""
+        if self._swarm is None:
+            return
+        (self._swarm.going.clear if paused else self._swarm.going.set)()
+        self.state = "paused" if paused else "running"
+        self._events.add(self.state, self.name, "the ramp stands still" if paused else "")
+
+    def resume_stopped(self) -> int:
+        """Start the clients whose units somebody stopped; how many."""
+        if self._swarm is None:
+            return 0
+        stopped = [client for client in self._swarm.clients if client.stopped_outside]
+        for client in stopped:
+            self._swarm.restarts.resume(client)
+        return len(stopped)
+
+    # --- what is known -----------------------------------------------------------------------
+
+    def document(self) -> dict[str, Any] | None:
+        """What the next controller needs, None while the swarm is not open."""
+        return None if self._swarm is None else saved(self._swarm)
+
+    def figures(self) -> SwarmFigures | None:
+        """Figures for metrics, None while the swarm is not open."""
+        return None if self._figures is None or self._swarm is None else self._figures.metrics()
+
+    def stopped_units(self) -> list[str]:
+        """Units that somebody stopped."""
+        clients = self._swarm.clients if self._swarm else ()
+        return [client.unit for client in clients if client.stopped_outside]
