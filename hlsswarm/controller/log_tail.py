@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from hlsswarm.core.headers import redact
+
 _BYTES_A_LINE = 400
 _BYTES_MIN = 16 << 10
 
@@ -22,5 +24,5 @@ def last_lines(log: Path, count: int) -> list[str]:
 
 
 def printable(line: str) -> str:
-    """A line without what would move a terminal's cursor or change its colours."""
-    return "".join(c for c in line.rstrip() if c == "\t" or c.isprintable())
+    """A line without passwords in URLs, and without what would move a terminal's cursor."""
+    return redact("".join(c for c in line.rstrip() if c == "\t" or c.isprintable()))

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from hlsswarm.core.headers import redact
 from hlsswarm.errors import UsageError
 
 __all__ = ["CAPTURE_DEVICES", "INPUT_HINT", "NETWORK_SCHEMES", "CaptureDevice", "Input",
@@ -131,7 +132,7 @@ def parse_input(spec: str, *, directory: Path) -> Input:
         return _device(spec, CAPTURE_DEVICES[scheme], rest)
     if scheme in NETWORK_SCHEMES:
         return _network(spec, scheme, rest)
-    raise UsageError(f"{spec!r} is no input that can be read here.", hint=INPUT_HINT)
+    raise UsageError(f"{redact(spec)!r} is no input that can be read here.", hint=INPUT_HINT)
 
 
 def _file(spec: str, path: Path) -> Input:
@@ -153,6 +154,6 @@ def _device(spec: str, device: CaptureDevice, address: str) -> Input:
 def _network(spec: str, scheme: str, rest: str) -> Input:
     host = re.match(r"//([^/?#]+)", rest)
     if host is None:
-        raise UsageError(f"The input {spec!r} names no host.", hint=INPUT_HINT)
+        raise UsageError(f"The input {redact(spec)!r} names no host.", hint=INPUT_HINT)
     options, protocol = NETWORK_SCHEMES[scheme]
     return Input(spec, (*options, "-i", f"{scheme}:{rest}"), protocol=protocol)

@@ -26,6 +26,7 @@ from hlsswarm.controller.log_tail import last_lines
 from hlsswarm.controller.services import Services, opened_services
 from hlsswarm.core import names
 from hlsswarm.core.encoder_settings import EncoderSettings
+from hlsswarm.core.headers import redact
 from hlsswarm.core.inputs import Input, parse_input
 from hlsswarm.core.preview import (
     UNREFERENCED_SEGMENTS,
@@ -194,7 +195,7 @@ def _service(prepared: _Prepared, services: Services) -> Service:
     starts = services.directory / f"encoder-{member}.starts"
     for old in (log, starts):
         old.unlink(missing_ok=True)
-    noted = {"input": options.input, "directory": str(prepared.directory)}
+    noted = {"input": redact(options.input), "directory": str(prepared.directory)}
     _notes(services.directory, member).write_text(json.dumps(noted))
     if options.media is None:
         note_output(services.directory, member, prepared.directory)

@@ -82,6 +82,14 @@ def test_control_characters_do_not_reach_the_terminal(tmp_path: Path) -> None:
     assert last_lines(tmp_path / "none.log", 5) == []
 
 
+def test_passwords_are_not_shown(tmp_path: Path) -> None:
+    log = tmp_path / "x.log"
+    log.write_text("[error] rtsp://me:secret@10.0.0.7/1: Connection refused\n")
+    (line,) = last_lines(log, 1)
+    assert "secret" not in line
+    assert "10.0.0.7/1: Connection refused" in line
+
+
 def test_following_tells_what_comes_and_ends_with_the_service(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

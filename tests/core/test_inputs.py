@@ -99,6 +99,12 @@ def test_what_can_be_no_input_is_told(spec: str, sentence: str) -> None:
     assert "lavfi:GRAPH" in told.value.hint
 
 
+def test_a_password_is_not_told() -> None:
+    with pytest.raises(UsageError) as told:
+        meant("gopher://me:secret@host/x")
+    assert "secret" not in told.value.message
+
+
 @given(st.text(max_size=40))
 def test_any_text_is_an_input_or_a_usage_error(spec: str) -> None:
     try:
