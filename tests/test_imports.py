@@ -67,8 +67,8 @@ MAY_KNOW: dict[str, set[str]] = {
         "__init__",
     },
 }
-# Of all modules outside hlsswarm, those that the pure core may import. Two are parsers of text:
-# m3u8 (playlists) and prometheus_client.parser (what an exporter says).
+# Of all modules outside hlsswarm, those that the pure core may import. Those of others parse or
+# write text: m3u8 (playlists), prometheus_client.parser (what an exporter says), jinja2, tomli_w.
 CORE_MAY_IMPORT = {
     "__future__",
     "abc",
@@ -99,6 +99,8 @@ CORE_MAY_IMPORT = {
     "statistics",
     "string",
     "textwrap",
+    "tomli_w",
+    "tomllib",
     "types",
     "typing",
     "urllib.parse",
@@ -249,6 +251,7 @@ def test_core_rule_names_real_modules() -> None:
         "jinja2",
         "m3u8",
         "prometheus_client",
+        "tomli_w",
     }
 
 
