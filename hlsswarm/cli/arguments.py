@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import copy
+import functools
+import operator
 import os
 import re
 import textwrap
@@ -15,12 +17,14 @@ from hlsswarm import __version__
 from hlsswarm.core.backoff import Backoff
 from hlsswarm.core.commands import ClientOptions
 from hlsswarm.core.headers import ENVIRONMENT, Header, parse_header_file
+from hlsswarm.core.hosts import Hosts
+from hlsswarm.core.limit_settings import CLIENT_KINDS, SWARM_KINDS, limits_of
+from hlsswarm.core.limits import size_text
 from hlsswarm.core.plan import Plan, check_url
 from hlsswarm.core.quantities import format_duration
 from hlsswarm.core.setting import Setting
 from hlsswarm.core.settings import RUN_SETTINGS
 from hlsswarm.core.trust import Trust
-from hlsswarm.core.unit_specs import CLIENT_LIMITS, Limits
 from hlsswarm.errors import UsageError
 from hlsswarm.units.kinds import MANAGER_KINDS
 
@@ -142,16 +146,8 @@ def _default_text(setting: Setting) -> str:
     if "TIME" in setting.metavar:
         return f" (default {format_duration(default)})"
     if setting.metavar == "SIZE":
-        return f" (default {_size_text(default)})"
+        return f" (default {size_text(default)})"
     return f" (default {default:g})" if isinstance(default, float) else f" (default {default})"
-
-
-def _size_text(size_bytes: int) -> str:
-    """A size as it is typed, in powers of 1024: `256M`."""
-    for unit, power in (("T", 40), ("G", 30), ("M", 20), ("K", 10)):
-        if size_bytes % (1 << power) == 0:
-            return f"{size_bytes >> power}{unit}"
-    return str(size_bytes)
 
 
 def add_manager(parser: argparse.ArgumentParser) -> None:
@@ -256,8 +252,6 @@ def _headers(arguments: argparse.Namespace) -> tuple[Header, ...]:
 def plan_of(arguments: argparse.Namespace) -> Plan:
     """The plan that the arguments of `run` mean. Raises UsageError."""
     check_manager(arguments.manager)
-    if arguments.tasks_max is not None and arguments.tasks_max < 1:
-        raise UsageError("--tasks-max must be at least 1.", hint="Leave it out for no limit.")
     try:
         backoff = Backoff(arguments.backoff_min, arguments.backoff_max)
     except ValueError:
@@ -285,13 +279,16 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
         probe_failure=arguments.probe_failure,
         resolve_address=arguments.resolve,
         dangerous=arguments.dangerous,
+        allow_hosts=functools.reduce(operator.add, arguments.allow_host or (), Hosts()),
+        ip_filter=arguments.ip_filter,
+        sandbox=arguments.sandbox,
         thresholds=tuple(arguments.threshold or ()),
         per_client_metrics=arguments.per_client_metrics,
         nginx_metrics_url=_source(arguments.nginx_metrics),
         origin_metrics_url=_source(arguments.origin_metrics),
         faults=tuple(arguments.fault or ()),
-        swarm_limits=Limits(arguments.memory_max, arguments.cpu_quota, arguments.tasks_max),
-        client_limits=Limits(arguments.client_memory_max, None, CLIENT_LIMITS.tasks_max),
+        swarm_limits=limits_of(vars(arguments), SWARM_KINDS),
+        client_limits=limits_of(vars(arguments), CLIENT_KINDS, prefix="client-"),
         backoff=backoff,
     )
 

@@ -93,6 +93,7 @@ class Conclusion:
             recognised_lines=totals.recognised_lines,
             dropped_bytes=totals.dropped_bytes,
             own_failures=record.own_failures,
+            oom_kills=record.oom_kills,
             saturated_seconds=record.saturation.seconds,
             saturated_from_clients=record.saturation.clients,
             saturated_by=record.saturation.problem,
@@ -124,9 +125,7 @@ class Conclusion:
             started_at=self.started_at,
             duration_seconds=self._length_seconds(),
             interrupted=ending.interrupted,
-            systemd=model.Systemd(
-                swarm.manager.kind, self._run.systemd_version, self._run.abilities.lacks()
-            ),
+            systemd=model.Systemd(swarm.manager.kind, self._run.systemd_version, self._run.lacks()),
             ffmpeg=model.FFmpeg(self._run.program.version.text),
             measure=plan.client.measure,
             clients=self._clients(evidence),
@@ -163,6 +162,7 @@ class Conclusion:
             peak_active=record.peak_active,
             restarts=record.restarts,
             exits=dict(record.exits),
+            oom_kills=record.oom_kills,
         )
 
     def _ramp(self, evidence: Evidence) -> model.Ramp:

@@ -60,6 +60,7 @@ class RunFigures:
             restarted=record.restarts,
             states={str(state): count for state, count in states.items()},
             exits=record.exits,
+            oom_kills=record.oom_kills,
             requests={str(kind): count.requests for kind, count in kinds.items()},
             failed_requests={str(kind): count.failed for kind, count in kinds.items()},
             received_bytes={str(kind): count.bytes for kind, count in kinds.items()},

@@ -51,6 +51,18 @@ class OpenRun:
     systemd_version: str
     own: OwnMetrics
 
+    def lacks(self) -> tuple[str, ...]:
+        """What the run does without on this manager, in words."""
+        plan = self.swarm.plan
+        asked = {"": plan.swarm_limits, "client-": plan.client_limits}
+        missing = [
+            f"--{prefix}{name}"
+            for prefix, limits in asked.items()
+            for name in self.abilities.does_not_hold(limits)
+        ]
+        told = f"{', '.join(missing)} (this systemd or kernel does not enforce it)"
+        return (*self.abilities.lacks(), *([told] if missing else []))
+
 
 def allow_files(clients: int) -> None:
     """Raise the soft limit of open files to what the clients need. Raises PreflightError."""

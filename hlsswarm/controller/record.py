@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from hlsswarm.controller.client import Client
+from hlsswarm.core.exits import OOM_KILL
 from hlsswarm.core.saturation import Saturation
 from hlsswarm.core.states import ClientState
 
@@ -37,6 +38,11 @@ class RunRecord:
     """Who wants to hear of every end of a process (-v)."""
     recent_errors: deque[str] = field(default_factory=lambda: deque(maxlen=RECENT_ERRORS))
     _sampled_at: float | None = None
+
+    @property
+    def oom_kills(self) -> int:
+        """Processes that ran out of memory."""
+        return self.exits[OOM_KILL]
 
     def start_done(self, due: float, now: float) -> None:
         """A client's first process runs; it was due at `due`."""

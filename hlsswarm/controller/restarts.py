@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable
 
 from hlsswarm.controller.client import Client
+from hlsswarm.controller.oom_kills import OomKills
 from hlsswarm.controller.record import RunRecord
 from hlsswarm.core import names
 from hlsswarm.core.exits import exit_label, explain_exit, is_our_side
@@ -43,6 +44,7 @@ class Restarts:
         self._policy = policy
         self._record = record
         self._start = start
+        self.oom = OomKills(systemd_tells="oom-policy" in abilities.held_limits)
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: dict[int, asyncio.TimerHandle] = {}
         self._looking: set[int] = set()
@@ -100,11 +102,14 @@ class Restarts:
             client.phase = Phase.FINISHED
             self._record.played_to_end(client)
             return
-        code, status = state.exit_code, state.exit_status
+        code, status, result = state.exit_code, state.exit_status, state.result
         if state.main_pid:
-            code, status = 0, 0  # restarted already: systemd speaks of the new process
+            code, status, result = 0, 0, ""  # restarted: systemd speaks of the new process
+        result = self.oom.result(result, code, status)
         self._record.process_ended(
-            client, exit_label(code, status), explain_exit(code, status, result=state.result)
+            client,
+            exit_label(code, status, result=result),
+            explain_exit(code, status, result=result),
         )
         self._record.own_failures += is_our_side(code, status)
         client.failures += 1

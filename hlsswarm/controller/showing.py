@@ -41,7 +41,7 @@ def say_beginning(say: Say, opened_run: OpenRun) -> None:
         say(
             "This version of ffmpeg has not been tried; the run will show whether it is understood."
         )
-    for lack in opened_run.abilities.lacks():
+    for lack in opened_run.lacks():
         say(f"Without: {lack}.")
     for note in notes(opened_run.program.version, plan.client):
         say(f"Note: {note}")

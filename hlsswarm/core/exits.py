@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import signal
 
+OOM_KILL = "oom-kill"
+"""systemd's Result of a service that ran out of memory, and our label of such an end."""
 CLD_EXITED, CLD_KILLED, CLD_DUMPED = 1, 2, 3
 
 # Statuses of systemd's own, before the program has run (systemd.exec(5), PROCESS EXIT CODES).
@@ -27,8 +29,12 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def exit_label(code: int, status: int) -> str:
-    """A label for counting: `0`, `145`, `SIGKILL`, or `unknown` when systemd could not tell."""
+def exit_label(code: int, status: int, *, result: str = "") -> str:
+    """A label for counting: `0`, `145`, `SIGKILL`, or `unknown` when systemd could not tell;
+    `oom-kill` where `result`, systemd's Result of the service, is that.
+    """
+    if result == OOM_KILL:
+        return OOM_KILL
     if code == CLD_EXITED:
         return str(status)
     if code in {CLD_KILLED, CLD_DUMPED}:
@@ -38,7 +44,7 @@ def exit_label(code: int, status: int) -> str:
 
 def explain_exit(code: int, status: int, *, result: str = "") -> str:
     """The end of a process in words; `result` is systemd's Result of the service."""
-    if result == "oom-kill":
+    if result == OOM_KILL:
         return "was killed: out of memory"
     if code == CLD_EXITED:
         if status in _SYSTEMD_STATUSES:

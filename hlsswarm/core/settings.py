@@ -6,20 +6,19 @@ from pathlib import Path
 
 from hlsswarm.core.faults import parse_planned as parse_fault
 from hlsswarm.core.headers import parse_header
+from hlsswarm.core.hosts import parse_hosts
+from hlsswarm.core.limit_settings import CLIENT_KINDS, SWARM_KINDS, limit_setting
 from hlsswarm.core.plan import Address, parse_address
 from hlsswarm.core.resolve import parse_address as parse_ip
+from hlsswarm.core.sandbox import LEVELS
 from hlsswarm.core.setting import (
     DURATION,
-    SIZE,
     Setting,
     duration,
     few,
     integer,
     one_of,
-    percent,
-    size,
     switch,
-    tasks,
 )
 from hlsswarm.core.thresholds import parse as parse_threshold
 from hlsswarm.core.variants import parse_wish
@@ -99,34 +98,8 @@ RUN_SETTINGS: tuple[Setting, ...] = (
     Setting(
         "manager", "systemd", "which systemd: auto, system, user or embedded", str, "auto", "KIND"
     ),
-    Setting("memory-max", "systemd", "memory limit of the whole swarm", size, None, "SIZE", SIZE),
-    Setting(
-        "cpu-quota",
-        "systemd",
-        "CPU limit of the whole swarm, 100%% is one processor",
-        percent,
-        None,
-        "PERCENT",
-        "a share such as 150%",
-    ),
-    Setting(
-        "tasks-max",
-        "systemd",
-        "limit of processes and threads of the whole swarm",
-        tasks,
-        None,
-        "N",
-        "a whole number",
-    ),
-    Setting(
-        "client-memory-max",
-        "systemd",
-        "memory limit of one client",
-        size,
-        256 << 20,
-        "SIZE",
-        SIZE,
-    ),
+    *(limit_setting(kind, "the whole swarm") for kind in SWARM_KINDS),
+    *(limit_setting(kind, "one client", prefix="client-") for kind in CLIENT_KINDS),
     Setting(
         "metrics",
         "output",
@@ -177,6 +150,34 @@ RUN_SETTINGS: tuple[Setting, ...] = (
         parse_ip,
         None,
         "IP",
+    ),
+    Setting(
+        "allow-host",
+        "stream",
+        "host, *.host, address or network that playlists may lead to, besides the URL's own host"
+        " (may be repeated)",
+        parse_hosts,
+        (),
+        "HOST",
+        repeat=True,
+    ),
+    Setting(
+        "ip-filter",
+        "systemd",
+        "whether systemd keeps clients from all addresses but those of the named hosts: on or off",
+        switch,
+        True,
+        "on|off",
+        "on or off",
+    ),
+    Setting(
+        "sandbox",
+        "systemd",
+        "how a client is walled in: strict, basic (cheaper starts, sees the file system) or off",
+        one_of(*LEVELS),
+        "strict",
+        "LEVEL",
+        "strict, basic or off",
     ),
     Setting(
         "dangerous",

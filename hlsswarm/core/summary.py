@@ -46,8 +46,8 @@ class FFmpeg:
 class Clients:
     """Clients: how many, and how their processes ended by themselves.
 
-    `exits` counts ends by exit status or signal name; those that our own stop caused are not
-    in it.
+    `exits` counts ends by exit status or signal name, or `oom-kill`; those that our own stop
+    caused are not in it. `oom_kills` is those that ran out of memory.
     """
 
     target: int
@@ -57,6 +57,7 @@ class Clients:
     peak_active: int
     restarts: int
     exits: Mapping[str, int]
+    oom_kills: int = 0
 
 
 @dataclass(frozen=True)

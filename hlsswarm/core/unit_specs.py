@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from hlsswarm.core import names
 from hlsswarm.core.backoff import Backoff
+from hlsswarm.core.limits import LIMIT_KINDS, Bandwidth, LimitKind
 
 MICROSECONDS = 1_000_000
 FFMPEG_INTERRUPTED = 255
@@ -48,7 +49,11 @@ class Abilities:
     memory_limit: bool = False
     cpu_limit: bool = False
     tasks_limit: bool = False
+    held_limits: frozenset[str] = frozenset()
+    """Names of the limits (core.limits) that the kernel was seen to have."""
     ip_filter: bool = False
+    sandbox: frozenset[str] = frozenset()
+    """Parts of core.sandbox's profiles that work."""
 
     def lacks(self) -> tuple[str, ...]:
         """What a run does without on this manager, in words; empty when nothing."""
@@ -70,15 +75,37 @@ class Abilities:
             lacking.append("IP address filters")
         return tuple(lacking)
 
+    def does_not_hold(self, limits: Limits) -> tuple[str, ...]:
+        """Which of the less common limits are asked for, and not enforced here: their names.
+
+        Those of memory, CPU time and tasks are lacks().
+        """
+        common = {"memory-max", "cpu-quota", "tasks-max"}
+        return tuple(
+            kind.name for kind in limits.given() if kind.name not in self.held_limits | common
+        )
+
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of one unit or slice; None leaves the manager's own."""
+    """Limits of one unit or slice (core.limits says what each is); None leaves the manager's own.
+
+    `oom_policy` is for services: a slice has none.
+    """
 
     memory_max_bytes: int | None = None
     cpu_quota: float | None = None
     """Share of one processor: 1.5 is one and a half."""
     tasks_max: int | None = None
+    memory_high_bytes: int | None = None
+    cpu_weight: int | None = None
+    io_weight: int | None = None
+    io_read_max: Bandwidth | None = None
+    oom_policy: str | None = None
+
+    def given(self) -> tuple[LimitKind, ...]:
+        """The kinds of limits that are set."""
+        return tuple(kind for kind in LIMIT_KINDS if getattr(self, kind.field) is not None)
 
     def properties(self) -> list[Property]:
         """Accounting on, and the limits that are set."""
@@ -87,13 +114,9 @@ class Limits:
             Property("MemoryAccounting", "b", True),
             Property("TasksAccounting", "b", True),
         ]
-        if self.memory_max_bytes is not None:
-            result.append(Property("MemoryMax", "t", self.memory_max_bytes))
-        if self.cpu_quota is not None:
-            quota = round(self.cpu_quota * MICROSECONDS)
-            result.append(Property("CPUQuotaPerSecUSec", "t", quota))
-        if self.tasks_max is not None:
-            result.append(Property("TasksMax", "t", self.tasks_max))
+        for kind in self.given():
+            value = kind.encoded(getattr(self, kind.field))
+            result.append(Property(kind.bus_name, kind.signature, value))
         return result
 
 

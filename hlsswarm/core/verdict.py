@@ -54,6 +54,8 @@ class Evidence:
     dropped_bytes: int
     own_failures: int
     """Processes that systemd could not even run."""
+    oom_kills: int = 0
+    """Processes that ran out of memory: of a limit of ours, or of this machine's."""
     saturated_seconds: int = 0
     """Seconds in which this machine was the bottleneck (core.saturation)."""
     saturated_from_clients: int | None = None
@@ -109,12 +111,22 @@ def _own_side(evidence: Evidence) -> tuple[str, ...]:
         reasons.append(evidence.broken)
     if evidence.own_failures:
         reasons.append(f"systemd could not run {evidence.own_failures} client processes.")
+    if evidence.oom_kills > _chance(evidence):
+        reasons.append(
+            f"{evidence.oom_kills} client processes ran out of memory (oom-kill): that limit is "
+            "of this side, and says nothing of the origin."
+        )
     if evidence.telemetry_lines and not evidence.recognised_lines:
         reasons.append("Not one line of this ffmpeg's messages was understood.")
     late = evidence.ramp_lateness_p99_seconds
     if late > max(LATENESS_VOID_SECONDS, evidence.ramp_planned_seconds / 2):
         reasons.append(f"Clients were started up to {late:.1f} s late: this machine is too busy.")
     return tuple(reasons)
+
+
+def _chance(evidence: Evidence) -> int:
+    """So many lost processes are chance; each client once is somebody's fault."""
+    return max(1, evidence.started // 20)
 
 
 def _origin(evidence: Evidence) -> tuple[Verdict, tuple[str, ...]]:
@@ -134,12 +146,13 @@ def _origin(evidence: Evidence) -> tuple[Verdict, tuple[str, ...]]:
     if evidence.ramp_lateness_p99_seconds > LATENESS_TOLD_SECONDS:
         late = evidence.ramp_lateness_p99_seconds
         reasons.append(f"The ramp was up to {late:.1f} s late: this machine was busy.")
+    if evidence.oom_kills:
+        reasons.append(f"{evidence.oom_kills} of the processes ran out of memory (oom-kill).")
     if evidence.finished:
         reasons.append(f"{evidence.finished} clients played to the end.")
     if share < FAILING_SHARE or rate > FAILING_FAILURE_RATE:
         return Verdict.FAILING, tuple(reasons)
-    # One lost client in a hundred is chance; each client once is the origin.
-    many_restarts = evidence.restarts > max(1, evidence.started // 20)
+    many_restarts = evidence.restarts > _chance(evidence)
     too_few = evidence.ever_streamed < evidence.started * HEALTHY_SHARE
     if share < HEALTHY_SHARE or rate > HEALTHY_FAILURE_RATE or many_restarts or too_few:
         return Verdict.AT_LIMIT, tuple(reasons)

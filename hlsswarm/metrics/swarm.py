@@ -23,6 +23,7 @@ class SwarmFigures:
     restarted: int
     states: Mapping[str, int]
     exits: Mapping[str, int]
+    oom_kills: int
     requests: Mapping[str, int]
     failed_requests: Mapping[str, int]
     received_bytes: Mapping[str, int]
@@ -56,11 +57,16 @@ class SwarmCollector(Collector):
             "Processes that took the place of one that had ended.",
             now.restarted,
         )
+        yield CounterMetricFamily(
+            "hlsswarm_clients_oom_killed",
+            "Client processes that were killed because they ran out of memory.",
+            now.oom_kills,
+        )
         yield _labelled(GaugeMetricFamily, "clients", "Clients by state.", "state", now.states)
         yield _labelled(
             CounterMetricFamily,
             "process_exits",
-            "Client processes that ended by themselves, by exit status or signal.",
+            "Client processes that ended by themselves, by exit status or signal, or oom-kill.",
             "code",
             now.exits,
         )

@@ -14,6 +14,7 @@ import socket
 import sys
 from pathlib import Path
 
+from hlsswarm.core.limits import LIMIT_KINDS, READ_RATE
 from hlsswarm.core.unit_specs import (
     MICROSECONDS,
     Abilities,
@@ -24,10 +25,9 @@ from hlsswarm.core.unit_specs import (
 )
 from hlsswarm.errors import UnitError
 from hlsswarm.units.manager import SystemdManager
+from hlsswarm.units.sandbox_probe import sandbox_parts
 
 _PROBE_TIMEOUT_SECONDS = 5.0
-_NO_LIMIT = ("max", "-1")
-_V1_MEMORY_UNLIMITED = 1 << 60
 
 # Runs in the probe unit: says on stderr whether a packet could be sent, and stays.
 _PROBE_PROGRAM = """
@@ -92,15 +92,24 @@ async def probe(manager: SystemdManager, directory: Path) -> Abilities:
     return dataclasses.replace(
         bare,
         ip_filter=word == "filtered",
-        memory_limit=limits["memory"],
-        cpu_limit=limits["cpu"],
-        tasks_limit=limits["pids"],
+        sandbox=await sandbox_parts(manager, bare, directory),
+        memory_limit="memory-max" in limits,
+        cpu_limit="cpu-quota" in limits,
+        tasks_limit="tasks-max" in limits,
+        held_limits=limits,
     )
 
 
 def _probe_spec(unit: str, abilities: Abilities, stderr_socket: Path, port: int) -> UnitSpec:
     command = (sys.executable, "-I", "-S", "-c", _PROBE_PROGRAM, str(port))
-    limits = Limits(memory_max_bytes=64 << 20, cpu_quota=0.5, tasks_max=7)
+    limits = Limits(
+        memory_max_bytes=64 << 20,
+        cpu_quota=0.5,
+        tasks_max=7,
+        memory_high_bytes=63 << 20,
+        cpu_weight=50,
+        io_weight=50,
+    )
     return UnitSpec(
         unit,
         (
@@ -119,17 +128,16 @@ def _probe_spec(unit: str, abilities: Abilities, stderr_socket: Path, port: int)
     )
 
 
-def _limits_there(manager: SystemdManager, unit: str) -> dict[str, bool]:
-    """For each controller, whether the kernel has the probe's limit."""
+def _limits_there(manager: SystemdManager, unit: str) -> frozenset[str]:
+    """Names of the limits of the probe that the kernel has."""
     cgroup = manager.control_group(unit)
-    files = {
-        "memory": ("memory.limit_in_bytes", "memory.max"),
-        "cpu": ("cpu.cfs_quota_us", "cpu.max"),
-        "pids": ("pids.max", "pids.max"),
-    }
-    result = {}
-    for controller, (v1_file, v2_file) in files.items():
-        text = manager.accounting.limit(cgroup, controller, v1_file, v2_file) or "max"
-        first = text.split()[0]
-        result[controller] = first not in _NO_LIMIT and int(first) < _V1_MEMORY_UNLIMITED
-    return result
+    held = set()
+    for kind in LIMIT_KINDS:
+        found = manager.accounting.limit_of(cgroup, kind)
+        if found is not None and found.value not in {None, kind.neutral}:
+            held.add(kind.name)
+    if manager.accounting.is_v2("memory", cgroup):
+        held.add("oom-policy")  # systemd hears of it by memory.events, which v1 lacks
+    if manager.accounting.limit_of(cgroup, READ_RATE) is not None:
+        held.add(READ_RATE.name)  # not tried: which device there is, and may be slowed, differs
+    return frozenset(held)

@@ -37,6 +37,8 @@ def test_ends(code: int, status: int, label: str, words: str) -> None:
 
 def test_out_of_memory_has_its_own_words() -> None:
     assert explain_exit(CLD_KILLED, 9, result="oom-kill") == "was killed: out of memory"
+    assert exit_label(CLD_KILLED, 9, result="oom-kill") == "oom-kill"
+    assert exit_label(CLD_KILLED, 9, result="signal") == "SIGKILL"
 
 
 @pytest.mark.parametrize("status", [200, 203, 217, 222, 226])

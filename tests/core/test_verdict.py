@@ -122,3 +122,18 @@ def test_every_verdict_has_reasons_and_who_never_streamed_is_not_healthy(
     assert all(reasons)
     if evidence.ever_streamed == 0 or evidence.broken or evidence.own_failures:
         assert result in {Verdict.FAILING, Verdict.VOID}
+
+
+def test_clients_that_ran_out_of_memory_say_nothing_of_the_origin() -> None:
+    word, reasons = judge(dataclasses.replace(GOOD, oom_kills=6, restarts=6, lost_seconds=6001))
+    assert word is Verdict.VOID
+    assert reasons == (
+        "6 client processes ran out of memory (oom-kill): that limit is of this side, and says "
+        "nothing of the origin.",
+    )
+
+
+def test_one_that_ran_out_of_memory_is_told() -> None:
+    word, reasons = judge(dataclasses.replace(GOOD, oom_kills=1, restarts=1))
+    assert word is Verdict.HEALTHY
+    assert "1 of the processes ran out of memory (oom-kill)." in reasons
