@@ -25,13 +25,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hlsswarm.core.faults import parse
 from hlsswarm.core.nginx import (
     HEALTH_PATH,
     NGINX_STATUS_PATH,
     Site,
+    Tls,
     nginx_command,
     nginx_configuration,
+    site_of_json,
 )
+from hlsswarm.core.nginx_faults import ActiveFault, FaultPaths
 
 GOLDEN = Path(__file__).parent / "golden" / "nginx-default.conf"
 SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
@@ -41,19 +45,21 @@ NOBODY = 65534
 WORKER_USER = "root" if os.geteuid() == 0 else None
 
 
+SITE: dict[str, Any] = {
+    "title": "profile default: 720p",
+    "status_lines": ("/stream.m3u8  the stream", "    1280x720"),
+    "segment_seconds": 2,
+    "listen_address": "127.0.0.1",
+    "port": 8080,
+    "document_root": Path("/srv/hlsswarm/stream"),
+    "run_directory": Path("/run/hlsswarm/nginx"),
+    "access_log": Path("/run/hlsswarm/nginx/access.log"),
+    "max_open_files": 8192,
+}
+
+
 def configuration(**changes: Any) -> str:
-    arguments: dict[str, Any] = {
-        "title": "profile default: 720p",
-        "status_lines": ("/stream.m3u8  the stream", "    1280x720"),
-        "segment_seconds": 2,
-        "listen_address": "127.0.0.1",
-        "port": 8080,
-        "document_root": Path("/srv/hlsswarm/stream"),
-        "run_directory": Path("/run/hlsswarm/nginx"),
-        "access_log": Path("/run/hlsswarm/nginx/access.log"),
-        "max_open_files": 8192,
-    }
-    return nginx_configuration(Site(**(arguments | changes)))
+    return nginx_configuration(Site(**(SITE | changes)))
 
 
 # --- as text -------------------------------------------------------------------------------------
@@ -528,3 +534,106 @@ def test_workers_that_stay_root_read_a_private_directory(tmp_path: Path) -> None
         assert worker_uid(running) == os.geteuid()
         assert running.ask("GET", "/segment-1.ts").status == 200
         assert running.errors.read_text() == ""
+
+
+# --- TLS, keys, faults ----------------------------------------------------------------------------
+
+
+def test_multivariant_playlists_may_be_cached_longer() -> None:
+    text = configuration(multivariant=True)
+    ages = re.findall(r'"~(.*\.m3u8\$)" "max-age=(\d+)"', text)
+    found = [
+        next(age for pattern, age in ages if re.search(pattern, f"200 {path}"))
+        for path in ("/stream.m3u8", "/720p/stream.m3u8")
+    ]
+    assert found == ["5", "1"]
+
+
+def test_tls() -> None:
+    tls = Tls(certificate=Path("/run/o/server.pem"), key=Path("/run/o/server.key"))
+    text = configuration(tls=tls)
+    assert "listen 127.0.0.1:8080 backlog=4096 ssl;" in text
+    assert 'ssl_certificate "/run/o/server.pem";' in text
+    assert "ssl" not in configuration()
+
+
+def test_site_is_read_back_as_it_was_written() -> None:
+    tls = Tls(certificate=Path("/run/o/server.pem"), key=Path("/run/o/server.key"))
+    for changes in ({}, {"access_log": None, "tls": tls, "multivariant": True}):
+        site = Site(**(SITE | changes))
+        assert site_of_json(site.as_json()) == site
+    for text in ("", "[]", "{}", '{"title": "x"}', "null"):
+        with pytest.raises(ValueError, match=r"."):
+            site_of_json(text)
+
+
+PATHS = FaultPaths(Path("/run/o/nginx.sock"), Path("/run/o/server.sock"))
+
+
+def with_faults(site: Site, *words: str, paths: FaultPaths = PATHS) -> str:
+    """A configuration with these faults in force, numbered from 1."""
+    active = []
+    for number, fault in enumerate(map(parse, map(str.split, words)), 1):
+        stale = site.document_root / f"stale-{number}" if fault.kind == "stale" else None
+        active.append(ActiveFault(number, fault, stale))
+    return nginx_configuration(site, paths=paths, faults=active, generation=7)
+
+
+def meets(text: str, number: int, path: str) -> bool:
+    """Whether a fault's pattern in a configuration fits a path, leaving its share aside."""
+    (pattern,) = re.findall(rf'\$fault_{number} {{\n\s*"~(.*)" 1;', text)
+    return re.search(pattern, f"1 {path}") is not None
+
+
+@pytest.mark.parametrize(
+    ("words", "met"),
+    [
+        ("status=503", {"/a.ts", "/720p/a.ts", "/720p/init.mp4"}),
+        ("status=503 on=playlists", {"/s.m3u8", "/720p/s.m3u8"}),
+        ("status=503 on=all variant=720p", {"/720p/a.ts", "/720p/init.mp4", "/720p/s.m3u8"}),
+        ("status=503 on=playlists variant=72.p", set()),
+        ("stale", {"/s.m3u8", "/720p/s.m3u8"}),
+    ],
+)
+def test_which_paths_a_fault_meets(words: str, met: set[str]) -> None:
+    text = with_faults(Site(**SITE), words)
+    paths = {"/a.ts", "/720p/a.ts", "/720p/init.mp4", "/s.m3u8", "/720p/s.m3u8", "/health", "/"}
+    assert {path for path in paths if meets(text, 1, path)} == met
+
+
+def test_the_first_fault_that_meets_a_request_has_it() -> None:
+    text = with_faults(Site(**SITE), "status=503 share=20%", "cut=headers", "rate=10k")
+    (block,) = re.findall(r"\$fault \{\n(.*?)\n    \}", text, flags=re.DOTALL)
+    rows = re.findall(r'"~(.*)" (\d);', block)
+    assert [next(n for p, n in rows if re.match(p, bits)) for bits in ("111", "011", "001")] == [
+        *("1", "2", "3")
+    ]
+    assert 'split_clients "${request_id}1" $fault_1_share {\n        20.00% 1;' in text
+
+
+def test_an_outage_listens_to_nobody_but_us() -> None:
+    text = with_faults(Site(**SITE), "outage")
+    assert re.findall(r"listen (.*);", text) == ['"unix:/run/o/nginx.sock"']
+
+
+def test_real_nginx_reads_every_kind(tmp_path: Path) -> None:
+    conf = tmp_path / "nginx.conf"
+    own: dict[str, Any] = {"document_root": tmp_path, "run_directory": tmp_path}
+    site = Site(**(SITE | own | {"port": free_port(), "access_log": None}))
+    short = Path(tempfile.mkdtemp(dir="/tmp"))  # sockets' paths have to be short
+    kinds = ("status=599 share=0.01%", "delay=10m", "cut=headers", "cut=body on=all", "rate=1")
+    try:
+        paths = FaultPaths(short / "c", short / "s")
+        for words in ((*kinds, "stale variant=a.b-c_d"), ("outage",), ()):
+            conf.write_text(with_faults(site, *words, paths=paths))
+            result = check(conf, tmp_path)
+            assert (result.returncode, result.stderr) == (0, "")
+    finally:
+        shutil.rmtree(short)
+
+
+def test_faults_need_their_paths() -> None:
+    with pytest.raises(ValueError, match="faults need their paths"):
+        nginx_configuration(Site(**SITE), faults=[ActiveFault(1, parse(["outage"]))])
+    with pytest.raises(ValueError, match="a stale fault, and no other"):
+        ActiveFault(1, parse(["stale"]))
