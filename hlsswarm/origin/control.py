@@ -21,6 +21,7 @@ from hlsswarm.controller import runs
 from hlsswarm.controller.services import Services, opened_services
 from hlsswarm.core import names
 from hlsswarm.core.encoder import TestPattern, live_command
+from hlsswarm.core.presentation import has_ladder
 from hlsswarm.core.profiles import STREAM_PLAYLIST, OriginProfile, media_bytes
 from hlsswarm.core.service_specs import Service
 from hlsswarm.core.shipped_profiles import PROFILES
@@ -91,6 +92,7 @@ def _web_server(options: OriginOptions, profile: OriginProfile) -> WebServer:
         title=f"profile {profile.name}: {profile.description}",
         status_lines=_status_lines(profile),
         segment_seconds=profile.segment_seconds,
+        multivariant=has_ladder(profile),
         nginx=options.nginx,
         access_log=options.access_log,
         tls=options.tls,
