@@ -76,6 +76,7 @@ CORE_MAY_IMPORT = {
     "collections",
     "dataclasses",
     "datetime",
+    "decimal",
     "difflib",
     "enum",
     "fractions",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import functools
-import operator
 import os
 import re
 import textwrap
@@ -14,19 +12,15 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from hlsswarm import __version__
-from hlsswarm.core.backoff import Backoff
-from hlsswarm.core.commands import ClientOptions
+from hlsswarm.core import plan_settings
 from hlsswarm.core.headers import ENVIRONMENT, Header, parse_header_file
-from hlsswarm.core.hosts import Hosts
-from hlsswarm.core.limit_settings import CLIENT_KINDS, SWARM_KINDS, limits_of
 from hlsswarm.core.limits import size_text
-from hlsswarm.core.plan import Plan, check_url
+from hlsswarm.core.managers import MANAGER_KINDS
+from hlsswarm.core.plan import Plan
 from hlsswarm.core.quantities import format_duration
 from hlsswarm.core.setting import Setting
 from hlsswarm.core.settings import RUN_SETTINGS
-from hlsswarm.core.trust import Trust
 from hlsswarm.errors import UsageError
-from hlsswarm.units.kinds import MANAGER_KINDS
 
 RUN_EXAMPLES = """\
 examples:
@@ -198,33 +192,6 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _source(url: str | None) -> str | None:
-    """The URL of a page that we read. Raises UsageError."""
-    return None if url is None else check_url(url)
-
-
-def client_options(arguments: argparse.Namespace) -> ClientOptions:
-    """What each client is asked to do. Raises UsageError."""
-    if arguments.url is None:
-        raise UsageError(
-            "The playlist's URL is missing.", hint="Give it last, or as `url` in --config."
-        )
-    return ClientOptions(
-        arguments.url,
-        user_agent=arguments.user_agent,
-        timeout_seconds=arguments.timeout,
-        reconnect=arguments.reconnect,
-        reconnect_delay_max_seconds=arguments.reconnect_delay,
-        segment_retries=arguments.seg_retry,
-        measure=arguments.measure,
-        headers=_headers(arguments),
-        no_cache=arguments.no_cache,
-        headers_in_command_line=arguments.headers_in_command_line,
-        pace=arguments.pace,
-        trust=Trust(arguments.tls_verify, _absolute(arguments.ca_file)),
-    )
-
-
 def _absolute(path: Path | None) -> Path | None:
     """The path as units need it, which have another working directory."""
     return None if path is None else Path(os.path.abspath(path))  # noqa: PTH100
@@ -252,44 +219,12 @@ def _headers(arguments: argparse.Namespace) -> tuple[Header, ...]:
 def plan_of(arguments: argparse.Namespace) -> Plan:
     """The plan that the arguments of `run` mean. Raises UsageError."""
     check_manager(arguments.manager)
-    try:
-        backoff = Backoff(arguments.backoff_min, arguments.backoff_max)
-    except ValueError:
-        raise UsageError(
-            "--backoff-min must be above 0 and at most --backoff-max.",
-            hint="The defaults are 0.5s and 30s.",
-        ) from None
-    return Plan(
-        client=client_options(arguments),
-        clients=arguments.clients,
-        ramp_rate_per_second=arguments.ramp_rate,
-        ramp_jitter_seconds=arguments.ramp_jitter,
-        duration_seconds=arguments.duration,
-        seed=arguments.seed,
-        run_id=arguments.run_id,
-        manager=arguments.manager,
-        ffmpeg=arguments.ffmpeg,
-        metrics=arguments.metrics,
-        summary_interval_seconds=arguments.summary_interval,
-        json_file=arguments.json,
-        out_directory=arguments.out,
+    values = {**vars(arguments), "ca_file": _absolute(arguments.ca_file)}
+    return plan_settings.plan_of(
+        values,
+        headers=_headers(arguments),
         verbose=arguments.verbose,
         skip_preflight=arguments.skip_preflight,
-        variant=arguments.variant,
-        probe_failure=arguments.probe_failure,
-        resolve_address=arguments.resolve,
-        dangerous=arguments.dangerous,
-        allow_hosts=functools.reduce(operator.add, arguments.allow_host or (), Hosts()),
-        ip_filter=arguments.ip_filter,
-        sandbox=arguments.sandbox,
-        thresholds=tuple(arguments.threshold or ()),
-        per_client_metrics=arguments.per_client_metrics,
-        nginx_metrics_url=_source(arguments.nginx_metrics),
-        origin_metrics_url=_source(arguments.origin_metrics),
-        faults=tuple(arguments.fault or ()),
-        swarm_limits=limits_of(vars(arguments), SWARM_KINDS),
-        client_limits=limits_of(vars(arguments), CLIENT_KINDS, prefix="client-"),
-        backoff=backoff,
     )
 
 
