@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from hlsswarm.core.headers import redact
+from hlsswarm.core.service_specs import is_stop_noise
 
 _BYTES_A_LINE = 400
 _BYTES_MIN = 16 << 10
@@ -20,9 +21,14 @@ def last_lines(log: Path, count: int) -> list[str]:
             text = file.read().decode(errors="replace")
     except OSError:
         return []
-    return [printable(line) for line in text.splitlines()[-count:]] if count > 0 else []
+    return messages(text)[-count:] if count > 0 else []
 
 
-def printable(line: str) -> str:
+def messages(text: str) -> list[str]:
+    """The lines of a log's text, but those of the unit's own stop commands."""
+    return [_printable(line) for line in text.splitlines() if not is_stop_noise(line)]
+
+
+def _printable(line: str) -> str:
     """A line without passwords in URLs, and without what would move a terminal's cursor."""
     return redact("".join(c for c in line.rstrip() if c == "\t" or c.isprintable()))

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hlsswarm.controller import runs
-from hlsswarm.controller.log_tail import last_lines, printable
+from hlsswarm.controller.log_tail import last_lines, messages
 from hlsswarm.core import names
 from hlsswarm.errors import PreflightError, UsageError
 from hlsswarm.units.runtime_directory import runtime_directory
@@ -125,8 +125,8 @@ def _say_new(log: Path, position: int, say: Callable[[str], None]) -> int:
     except OSError:
         return position
     whole = new[: new.rfind(b"\n") + 1]
-    for line in whole.decode(errors="replace").splitlines():
-        say(printable(line))
+    for line in messages(whole.decode(errors="replace")):
+        say(line)
     return position + len(whole)
 
 

@@ -69,11 +69,13 @@ class GracefulStop:
             raise ValueError("the quit wait must be one to two times the wait after SIGTERM")
 
     def properties(self) -> list[Property]:
-        """As systemd has it. $MAINPID is systemd's."""
+        """As systemd has it. $MAINPID is systemd's, and empty when the process has ended by itself:
+        each command then fails at once with a line that is_stop_noise() knows.
+        """
         gone = [_TAIL, "--pid=${MAINPID}", "-s", "0.05", "-f", "/dev/null"]
         first = self.quit_seconds - self.terminate_seconds
         commands: list[tuple[str, list[str], bool]] = [
-            (_KILL, [_KILL, "-s", "INT", "$MAINPID"], True)
+            (_KILL, [_KILL, "-s", "INT", "${MAINPID}"], True)
         ]
         if first > 0:
             commands.append((_TIMEOUT, [_TIMEOUT, f"{first:g}", *gone], True))
@@ -83,6 +85,13 @@ class GracefulStop:
             Property("KillSignal", "i", int(signal.SIGTERM)),
             usec("TimeoutStopUSec", self.terminate_seconds),
         ]
+
+
+def is_stop_noise(line: str) -> bool:
+    """Whether a line of a service's log is of GracefulStop's commands, which found no process."""
+    programs = (_KILL, _TAIL, _TIMEOUT)
+    said_by = line.partition(": ")[0]
+    return said_by in {*programs, *(Path(program).name for program in programs)}
 
 
 @dataclass(frozen=True)

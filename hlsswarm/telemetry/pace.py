@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-TOO_SLOW = 0.95
+TOO_SLOW = 0.9
 """An encoder below this speed cannot keep up with real time."""
 _OVERDUE = 1.5
 """So many times its length later than the last segment, the next one counts as late."""

@@ -90,6 +90,12 @@ def test_passwords_are_not_shown(tmp_path: Path) -> None:
     assert "10.0.0.7/1: Connection refused" in line
 
 
+def test_commands_of_a_stop_that_found_nothing_are_left_out(tmp_path: Path) -> None:
+    log = tmp_path / "x.log"
+    log.write_text("[error] why\n/usr/bin/tail: invalid PID: ‘’\nkill: failed to parse\n")
+    assert last_lines(log, 1) == ["[error] why"]
+
+
 def test_following_tells_what_comes_and_ends_with_the_service(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,13 @@ import pytest
 
 from hlsswarm.core import names
 from hlsswarm.core.backoff import Backoff
-from hlsswarm.core.service_specs import GracefulStop, Service, ServiceRestart, service_spec
+from hlsswarm.core.service_specs import (
+    GracefulStop,
+    Service,
+    ServiceRestart,
+    is_stop_noise,
+    service_spec,
+)
 from hlsswarm.units.manager import JobRemoved
 from tests.support import wait_for
 from tests.units.live import Run, python, shell
@@ -105,6 +111,8 @@ def test_a_process_that_ended_by_itself_leaves_nothing_to_stop(a_run: Run, statu
     assert (state.exit_code, state.exit_status) == (1, status)
     assert state.result == ("success" if status == 0 else "exit-code")
     assert manager.service_state(bystander.name).main_pid == before
+    said = ends.log.read_text().splitlines()
+    assert all(is_stop_noise(line) for line in said)
 
 
 def test_a_process_that_was_killed_is_told_as_killed(a_run: Run) -> None:
