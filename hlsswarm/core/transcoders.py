@@ -40,6 +40,9 @@ LISTED_SEGMENTS: Final = 6
 UNLISTED_SEGMENTS: Final = LISTED_SEGMENTS + 1
 """Kept after they left it (RFC 8216bis 6.2.2: their own and the playlist's duration)."""
 _EVERY_KEY_FRAME: Final = 0.1
+# Frames keep the source's timestamps, which do not lie on multiples of their duration; no frame is
+# made up where some are missing, and those are left out that are older than what was written.
+_TIMESTAMPS: Final = ("-fps_mode", "vfr", "-enc_time_base:v", "1:90000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +103,14 @@ class Job:
             *self.source.input,
             *streams,
             *codec,
-            # What is older than what was written (a source that began anew) is left out, and no
-            # frame is made up where some are missing.
-            *(("-fps_mode", "vfr") if picture and "copy" not in codec[1:2] else ()),
+            *(_TIMESTAMPS if picture and "copy" not in codec[1:2] else ()),
             *self._hls(),
             str(self.directory / STREAM_PLAYLIST),
         ]
 
     def _hls(self) -> list[str]:
         at_each_key_frame = self.source.one_key_frame and self.track == VIDEO
-        # Else a hair less than the source's: a key frame that comes a rounding early still cuts.
-        seconds = _EVERY_KEY_FRAME if at_each_key_frame else self.source.segment_seconds - 0.02
+        seconds = _EVERY_KEY_FRAME if at_each_key_frame else self.source.segment_seconds
         return [
             *("-muxdelay", "0", "-muxpreload", "0"),  # else MPEG-TS adds 1.4 s to all timestamps
             *("-f", "hls", "-hls_segment_type", "mpegts", "-hls_time", f"{seconds:g}"),

@@ -136,6 +136,12 @@ def start(options: LadderOptions) -> Ladder:
     behind then.
     """
     wanted = check(options)
+    for other in ladders(options.manager):
+        if other.wanted.media == wanted.media and other.name != options.name:
+            raise PreflightError(
+                f"The ladder {other.name} watches {wanted.media} already.",
+                hint=f"`hlsswarm ladder add --name {other.name}` gives it more renditions.",
+            )
     return asyncio.run(_start(options, wanted))
 
 

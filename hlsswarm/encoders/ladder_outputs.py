@@ -134,7 +134,7 @@ class Outputs:
             return None  # a picture that is not H.264 has a CODECS that we cannot tell
         sizes = [(_size(place.directory / item.uri), item.seconds) for item in playlist.segments]
         known.peak_bps = max(known.peak_bps, measured_bps(sizes))
-        bandwidth = rounded_up(known.peak_bps)
+        bandwidth = known.peak_bps
         if place.rung is not None and place.factory in _ENCODED:
             seconds = playlist.segment_seconds
             sound = media.audio_kbps
@@ -142,7 +142,7 @@ class Outputs:
             bandwidth = max(declared, bandwidth)
         return Variant(
             uri=place.uri,
-            bandwidth_bps=bandwidth,
+            bandwidth_bps=rounded_up(bandwidth),
             codecs=words,
             width=media.width,
             height=media.height,

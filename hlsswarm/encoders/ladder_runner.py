@@ -17,25 +17,24 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from hlsswarm.core.inputs import parse_input
 from hlsswarm.core.ladder import (
     Key,
     Source,
     WantedRung,
     key_of_unit,
     reconcile,
-    tracks_of,
     unit_of,
 )
 from hlsswarm.core.ladder_media import linger_seconds, parse_media_playlist
 from hlsswarm.core.plan import Address
 from hlsswarm.core.profiles import STREAM_PLAYLIST
-from hlsswarm.core.transcoders import Declined, Job, SourceMedia
+from hlsswarm.core.transcoders import Declined, Job
 from hlsswarm.encoders import sources
+from hlsswarm.encoders.beside import Beside
 from hlsswarm.encoders.factories import find_factory
 from hlsswarm.encoders.ladder_outputs import Outputs, Place, output_directory
 from hlsswarm.encoders.ladder_state import (
@@ -50,6 +49,7 @@ from hlsswarm.encoders.ladder_state import (
     write_sight,
 )
 from hlsswarm.encoders.ladder_units import TranscoderUnits, first_number
+from hlsswarm.encoders.source_watch import SourceWatch, begun_anew
 from hlsswarm.errors import HlsSwarmError, ManagerError
 from hlsswarm.metrics.ladder import TranscoderFigures, ladder_registry
 from hlsswarm.metrics.server import MetricsServer, bind
@@ -60,7 +60,6 @@ MODULE = "hlsswarm.encoders.ladder_runner"
 _LOOK_SECONDS = 0.5
 _GRACE_SECONDS = 1.0
 """From a rung's leaving the Multivariant Playlist to its end: who just read it gets segments."""
-_PROBE_AGAIN_SECONDS = 2.0
 
 
 def say(text: str) -> None:
@@ -78,9 +77,9 @@ class Runner:
         self._sight = read_sight(directory)
         self._written = ""
         self._wanted = read_wanted(directory)
-        self._media: dict[str, SourceMedia] = {}
+        self._beside = Beside(say)
+        self._watch = SourceWatch(self._beside, say)
         self._outputs = Outputs(run, self._wanted.ffprobe)
-        self._busy: dict[object, asyncio.Task[None]] = {}
         self._refusals: dict[Key, str | None] = {}
         self._unlisted: dict[Key, float] = {}
         self._told: set[str] = set()
@@ -92,10 +91,10 @@ class Runner:
             self._refusals.clear()
         self._wanted = wanted
         tree = await asyncio.to_thread(sources.look, wanted.media, now_seconds=time.time())
-        for name, problem in tree.problems.items():
-            self._tell(f"{wanted.media / name} is no source: {problem}.")
-        self._meet_sources(wanted, tree)
-        found = [Source(media.name, tracks_of(_kinds(media))) for media in self._media.values()]
+        for gone in self._watch.look(wanted, tree):
+            self._outputs.forget(wanted.media / gone)
+            self._refusals = {k: v for k, v in self._refusals.items() if k.source != gone}
+        found = self._watch.sources
         there = self._units.there()
         failed = set(there.failed)
         if not wanted.restart:
@@ -103,60 +102,18 @@ class Runner:
         changes = reconcile(
             wanted.rungs, found, there.running, failed, restart=wanted.restart, takes=self._takes
         )
-        anew = self._begun_anew(tree)
+        stops = {key for key in changes.stops if key.source not in self._watch.unknown}
         for key in changes.starts:
-            self._do(key, self._start(key, wanted))
-        for key in there.running - set(changes.stops):
-            if key.source in anew:
-                self._do(key, self._start_again(key, wanted))
-        listed = self._list(wanted, found, tree, set(changes.stops))
-        self._retire(changes.stops)
+            self._beside.do(key, partial(self._start, key, wanted))
+        anew = begun_anew(tree, self._sight.sources)
+        for key in there.running - stops:
+            if key.source in anew and key.source in self._watch.media:
+                say(f"{key.source} has begun anew: so does {key.rendition} by {key.factory}.")
+                self._beside.do(key, partial(self._start_again, key, wanted))
+        listed = self._list(wanted, found, tree, stops)
+        self._retire(stops)
         self._tidy(wanted, tree, there.running)
         self._note(wanted, tree, listed)
-
-    # --- sources ------------------------------------------------------------------------------
-
-    def _meet_sources(self, wanted: Wanted, tree: sources.Tree) -> None:
-        remote = dict(wanted.sources)
-        for gone in set(self._media) - set(tree.live) - set(remote):
-            say(f"{gone} is gone.")
-            del self._media[gone]
-            self._outputs.forget(wanted.media / gone)
-            self._refusals = {k: v for k, v in self._refusals.items() if k.source != gone}
-        for name, playlist in tree.live.items():
-            if name not in self._media and name not in remote:
-                local = (wanted.ffprobe, wanted.media / name, name, playlist)
-                self._do(("probe", name), self._probe(name, sources.local_source, *local))
-        for name, url in remote.items():
-            if name not in self._media:
-                arguments = parse_input(url, directory=wanted.media).arguments
-                call = (wanted.ffprobe, name, arguments)
-                self._do(("probe", name), self._probe(name, sources.remote_source, *call))
-
-    async def _probe(self, name: str, probe: Any, *arguments: Any) -> None:
-        media = await asyncio.to_thread(probe, *arguments)
-        if media is None:
-            self._tell(f"{name} has nothing that ffprobe can read; it is tried again.")
-            await asyncio.sleep(_PROBE_AGAIN_SECONDS)
-            return
-        size = f"{media.width}x{media.height}" if media.video_codec else "no picture"
-        say(f"{name} is a source: {size}, {media.audio_codec or 'no sound'}.")
-        self._media[name] = media
-
-    def _begun_anew(self, tree: sources.Tree) -> set[str]:
-        """Sources whose timestamps have begun anew since the last look (EXT-X-DISCONTINUITY)."""
-        anew = set()
-        for name in self._media:
-            playlist = tree.live.get(name)
-            place = None if playlist is None else playlist.last_discontinuity
-            noted = self._sight.sources.setdefault(name, {"discontinuity": place})
-            if place is not None and place != noted.get("discontinuity"):
-                noted["discontinuity"] = place
-                anew.add(name)
-                say(f"{name} has begun anew at Media Segment {place}.")
-        for name in set(self._sight.sources) - set(self._media) - set(tree.live):
-            del self._sight.sources[name]
-        return anew
 
     # --- keys ---------------------------------------------------------------------------------
 
@@ -188,8 +145,11 @@ class Runner:
 
     def _job(self, wanted: Wanted, item: WantedRung, key: Key) -> Job:
         output = output_directory(wanted.media, key, item.directory)
-        media = self._media[key.source]
-        return Job(wanted.ffmpeg, item.rung, key.track, media, output, first_number())
+        media = self._watch.media[key.source]
+        # ffmpeg carries on with the numbers of a playlist only when it is told the same first one.
+        before = sources.read_mark(output)
+        number = first_number() if before is None else before.first_number
+        return Job(wanted.ffmpeg, item.rung, key.track, media, output, number)
 
     def _item(self, wanted: Wanted, key: Key) -> WantedRung:
         return next(
@@ -204,7 +164,7 @@ class Runner:
         made = find_factory(item.factory)(job)
         if made is None or isinstance(made, Declined):
             return
-        sources.mark(job.directory, self._run, key)
+        sources.mark(sources.Output(job.directory, self._run, key, job.first_number))
         remote = key.source in dict(wanted.sources)
         playlist = None if remote else wanted.media / key.source / STREAM_PLAYLIST
         say(f"Starting {key.rendition} of {key.source} by {key.factory}.")
@@ -225,27 +185,13 @@ class Runner:
         self._unlisted = {key: since for key, since in self._unlisted.items() if key in stops}
         for key in stops:
             since = self._unlisted.setdefault(key, now)
-            if key.source not in self._media or now - since >= _GRACE_SECONDS:
-                self._do(key, self._stop(key))
+            if key.source not in self._watch.media or now - since >= _GRACE_SECONDS:
+                self._beside.do(key, partial(self._stop, key))
 
     async def _stop(self, key: Key) -> None:
         say(f"Stopping {key.rendition} of {key.source} by {key.factory}.")
         if not await self._units.stop([key]):
             say(f"{unit_of(self._run, key)} does not end.")
-
-    def _do(self, what: object, work: Coroutine[Any, Any, None]) -> None:
-        """Do this beside the looks, unless something is done there already."""
-        if what in self._busy:
-            work.close()
-            return
-        task = asyncio.create_task(work)
-        self._busy[what] = task
-        task.add_done_callback(lambda done: self._done(what, done))
-
-    def _done(self, what: object, task: asyncio.Task[None]) -> None:
-        del self._busy[what]
-        if not task.cancelled() and (error := task.exception()) is not None:
-            say(f"{what}: {error}")
 
     # --- files --------------------------------------------------------------------------------
 
@@ -283,16 +229,18 @@ class Runner:
         kept = {
             output_directory(wanted.media, key, item.directory)
             for key, why in self._refusals.items()
-            if why is None and key.source in self._media
+            if why is None and key.source in self._watch.media
             for item in wanted.rungs
             if (item.factory, item.rung.name) == (key.factory, key.rendition)
         }
         for output in tree.outputs:
             if output.run != self._run or output.directory in kept or output.key in running:
                 continue
-            if output.key in self._busy:
+            if output.key in self._beside or output.key.source in self._watch.unknown:
                 continue
-            if output.key.source in self._media and not _nobody_can_be_at(output.directory, now):
+            if output.key.source in self._watch.media and not _nobody_can_be_at(
+                output.directory, now
+            ):
                 continue
             self._outputs.forget(output.directory)
             shutil.rmtree(output.directory, ignore_errors=True)
@@ -301,7 +249,7 @@ class Runner:
             sources.remove_empty(output.directory.parent, wanted.media)
         for master, run in tree.masters:
             name = master.parent.relative_to(wanted.media).as_posix()
-            if run == self._run and name not in self._media and ("probe", name) not in self._busy:
+            if run == self._run and name not in {*self._watch.media, *self._watch.unknown}:
                 master.unlink(missing_ok=True)
                 sources.remove_empty(master.parent, wanted.media)
 
@@ -313,7 +261,9 @@ class Runner:
                 seen = sight.units.setdefault(unit_of(self._run, output.key), Seen())
                 self._outputs.count(seen, output.directory)
                 seen.listed = output.directory in listed
-        for media in self._media.values():
+        for name in set(sight.sources) - set(tree.live) - set(self._watch.media):
+            del sight.sources[name]
+        for media in self._watch.media.values():
             shown = sight.sources.setdefault(media.name, {})
             shown |= {"width": media.width, "height": media.height, "audio": media.audio_codec}
             shown["frame_rate"] = round(media.frame_rate, 3)
@@ -352,14 +302,7 @@ class Runner:
     async def close(self) -> None:
         """End what is under way; units go on."""
         self._outputs.close()
-        for task in tuple(self._busy.values()):
-            task.cancel()
-        await asyncio.gather(*self._busy.values(), return_exceptions=True)
-
-
-def _kinds(media: SourceMedia) -> list[str]:
-    both = (("video", media.video_codec), ("audio", media.audio_codec))
-    return [kind for kind, codec in both if codec]
+        await self._beside.close()
 
 
 def _with_uri(place: Place, directory: Path) -> Place:

@@ -31,11 +31,14 @@ _COMMENT: Final = "# hlsswarm ladder "
 
 @dataclass(frozen=True)
 class Output:
-    """A directory that a ladder writes: which ladder's run, for which key."""
+    """A directory that a ladder writes: which ladder's run, for which key, and the Media Sequence
+    Number that its first Media Segment has had.
+    """
 
     directory: Path
     run: str
     key: Key
+    first_number: int
 
 
 @dataclass
@@ -99,17 +102,19 @@ def live_playlist(path: Path, *, now_seconds: float) -> MediaPlaylist | None:
 # --- marks ----------------------------------------------------------------------------------------
 
 
-def mark(directory: Path, run: str, key: Key) -> None:
+def mark(output: Output) -> None:
     """Make an output's directory, with its mark. Raises OSError."""
-    directory.mkdir(parents=True, exist_ok=True)
-    write_whole(directory / MARK, json.dumps({"run": run, "key": list(key)}))
+    output.directory.mkdir(parents=True, exist_ok=True)
+    document = {"run": output.run, "key": list(output.key), "first_number": output.first_number}
+    write_whole(output.directory / MARK, json.dumps(document))
 
 
 def read_mark(directory: Path) -> Output | None:
     """Whose output a directory is; None when it has no mark of ours."""
     try:
         document = json.loads((directory / MARK).read_text())
-        return Output(directory, document["run"], Key(*document["key"]))
+        key = Key(*document["key"])
+        return Output(directory, document["run"], key, int(document["first_number"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

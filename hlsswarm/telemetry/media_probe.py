@@ -13,7 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from hlsswarm.errors import PreflightError
+from hlsswarm.programs import find_program
 
 _TIMEOUT_SECONDS = 25.0
 _NONE: dict[str, Any] = {}
@@ -45,13 +45,9 @@ class Media:
 
 
 def find_ffprobe(ffmpeg: Path) -> Path:
-    """The ffprobe beside an ffmpeg. Raises PreflightError when there is none."""
-    path = ffmpeg.with_name(ffmpeg.name.replace("ffmpeg", "ffprobe"))
-    if path != ffmpeg and path.is_file():
-        return path
-    raise PreflightError(
-        f"There is no ffprobe beside {ffmpeg}.", hint="It comes with ffmpeg: apt-get install ffmpeg"
-    )
+    """The ffprobe beside an ffmpeg, else the one in PATH. Raises PreflightError without any."""
+    beside = ffmpeg.with_name("ffprobe")
+    return beside if beside.is_file() else find_program("ffprobe", package="ffmpeg")
 
 
 def probe_media(
