@@ -78,13 +78,14 @@ def apply(directory: Path, number: int, words: Sequence[str]) -> None:
             _wait_for_server(fault_paths(directory, site).server)
         (directory / _DIRECTORY / str(number)).write_text("\n".join(fault.words))
         try:
-            serves = _renew(directory)
+            if not _renew(directory):
+                raise UnitError("The origin's nginx does not run.")
         except HlsSwarmError:
             _forget(directory, site, number)
+            # An nginx that starts later must not find it either.
+            with contextlib.suppress(HlsSwarmError):
+                _renew(directory)
             raise
-        if not serves:
-            _forget(directory, site, number)
-            raise HlsSwarmError("The origin's nginx does not run.")
 
 
 def remove(directory: Path, number: int) -> None:
