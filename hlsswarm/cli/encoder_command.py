@@ -8,12 +8,11 @@ import time
 
 from hlsswarm.cli.arguments import check_manager
 from hlsswarm.cli.output import say
-from hlsswarm.core.encoder_settings import EncoderSettings
+from hlsswarm.core.encoder_options import EncoderOptions, encoder_options
 from hlsswarm.core.preview import check_name
 from hlsswarm.core.quantities import format_duration
-from hlsswarm.core.unit_specs import Limits
 from hlsswarm.encoders import preview
-from hlsswarm.encoders.preview import EncoderOptions, EncoderStatus
+from hlsswarm.encoders.preview import EncoderStatus
 from hlsswarm.errors import ExitStatus, UsageError
 
 ENCODERS_SCHEMA = "hlsswarm.encoders/1"
@@ -27,32 +26,8 @@ def encoder(arguments: argparse.Namespace) -> ExitStatus:
 
 
 def _options(arguments: argparse.Namespace, kind: str) -> EncoderOptions:
-    if arguments.input is None:
-        raise UsageError(
-            "--input is missing.", hint="Say what to encode, such as --input lavfi:testsrc2."
-        )
-    return EncoderOptions(
-        name=check_name(_one_name(arguments)),
-        input=arguments.input,
-        settings=EncoderSettings(
-            codec=arguments.codec,
-            size=arguments.size,
-            bitrate_kbps=arguments.bitrate,
-            preset=arguments.preset,
-            tune=arguments.tune,
-            fps=arguments.fps,
-            gop=arguments.gop,
-            audio_bitrate_kbps=arguments.audio_bitrate,
-            audio=not arguments.no_audio,
-            segment_seconds=arguments.segment_seconds,
-            playlist_segments=arguments.playlist_segments,
-        ),
-        manager=kind,
-        ffmpeg=arguments.ffmpeg,
-        media=arguments.media,
-        limits=Limits(arguments.memory_max, arguments.cpu_quota),
-        wait=not arguments.no_wait,
-    )
+    values = {**vars(arguments), "manager": kind}
+    return encoder_options(_one_name(arguments), values, wait=not arguments.no_wait)
 
 
 def _one_name(arguments: argparse.Namespace) -> str:

@@ -14,28 +14,18 @@ from hlsswarm.cli.output import say, say_on
 from hlsswarm.controller.run import run as run_plan
 from hlsswarm.controller.runs import RunStatus, which_manager
 from hlsswarm.core.commands import ClientOptions
+from hlsswarm.core.origin_options import OriginOptions, origin_options
 from hlsswarm.core.plan import Plan
 from hlsswarm.errors import ExitStatus
 from hlsswarm.metrics.server import bind
 from hlsswarm.origin import control
-from hlsswarm.origin.control import OriginOptions
 from hlsswarm.origin.web_server import ca_file
 from hlsswarm.report.files import check_directory, check_writable
 from hlsswarm.report.run_directory import check_no_run, remove_run
 
 
 def _options(arguments: argparse.Namespace) -> OriginOptions:
-    return OriginOptions(
-        profile=arguments.profile,
-        listen=arguments.listen,
-        port=arguments.port,
-        manager=check_manager(arguments.manager),
-        ffmpeg=arguments.ffmpeg,
-        nginx=arguments.nginx,
-        access_log=arguments.access_log,
-        tls=arguments.tls,
-        tls_names=tuple(arguments.tls_name or ()),
-    )
+    return origin_options({**vars(arguments), "manager": check_manager(arguments.manager)})
 
 
 def origin(arguments: argparse.Namespace) -> ExitStatus:

@@ -16,7 +16,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import hlsswarm
@@ -25,7 +25,7 @@ from hlsswarm.controller import runs
 from hlsswarm.controller.log_tail import last_lines
 from hlsswarm.controller.services import Services, opened_services
 from hlsswarm.core import names
-from hlsswarm.core.encoder_settings import EncoderSettings
+from hlsswarm.core.encoder_options import RUN, EncoderOptions, unit_of
 from hlsswarm.core.headers import redact
 from hlsswarm.core.inputs import Input, parse_input
 from hlsswarm.core.preview import (
@@ -38,7 +38,6 @@ from hlsswarm.core.preview import (
 from hlsswarm.core.profiles import STREAM_PLAYLIST
 from hlsswarm.core.service_specs import GracefulStop, Service, ServiceRestart
 from hlsswarm.core.starts import SERVICE_BACKOFF
-from hlsswarm.core.unit_specs import UNLIMITED, Limits
 from hlsswarm.encoders.checks import check_codec, check_input
 from hlsswarm.encoders.prepare import prepare_command
 from hlsswarm.errors import PreflightError, UnitError, UsageError
@@ -50,29 +49,8 @@ from hlsswarm.units.manager import SystemdManager, UnitStatus
 from hlsswarm.units.outputs import note_output, remove_output
 from hlsswarm.units.runtime_directory import locked, runtime_directory
 
-RUN = "encoders"
-"""The run of all preview encoders."""
 _READY_SECONDS = 30.0
 """For an input to open; on top come two segments' time."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class EncoderOptions:
-    """What is asked of one encoder. `media`: where it writes, if not in the media root."""
-
-    name: str
-    input: str
-    settings: EncoderSettings = field(default_factory=EncoderSettings)
-    manager: str = "auto"
-    ffmpeg: str | None = None
-    media: Path | None = None
-    limits: Limits = UNLIMITED
-    wait: bool = True
-
-    @property
-    def unit(self) -> str:
-        """Its unit."""
-        return unit_of(self.name)
 
 
 @dataclass(frozen=True)
@@ -111,11 +89,6 @@ class _Prepared:
     def playlist(self) -> Path:
         """Where its presentation begins."""
         return self.directory / STREAM_PLAYLIST
-
-
-def unit_of(name: str) -> str:
-    """The unit of the encoder of this name."""
-    return names.service_unit(RUN, "encoder", member_of_name(name))
 
 
 def check(options: EncoderOptions) -> _Prepared:

@@ -21,13 +21,14 @@ from hlsswarm.controller import runs
 from hlsswarm.controller.services import Services, opened_services
 from hlsswarm.core import names
 from hlsswarm.core.encoder import TestPattern, live_command
+from hlsswarm.core.origin_options import OriginOptions
 from hlsswarm.core.presentation import has_ladder
 from hlsswarm.core.profiles import STREAM_PLAYLIST, OriginProfile, media_bytes
 from hlsswarm.core.service_specs import Service
 from hlsswarm.core.shipped_profiles import PROFILES
 from hlsswarm.core.unit_specs import Limits
 from hlsswarm.errors import UnitError, UsageError
-from hlsswarm.origin.web_server import WebServer, fetched, origin_url
+from hlsswarm.origin.web_server import WebServer, fetched
 from hlsswarm.programs import find_font
 from hlsswarm.telemetry.ffmpeg_program import find_ffmpeg
 from hlsswarm.units.runtime_directory import media_directory
@@ -35,31 +36,6 @@ from hlsswarm.units.runtime_directory import media_directory
 _READY_TIMEOUT_SECONDS = 40.0
 _READY_SEGMENTS = 2
 _ENCODER_MEMORY_BYTES = 768 << 20
-
-
-@dataclass(frozen=True)
-class OriginOptions:
-    """What is asked of an origin."""
-
-    profile: str = "default"
-    listen: str = "127.0.0.1"
-    port: int = 8080
-    manager: str = "auto"
-    ffmpeg: str | None = None
-    nginx: str | None = None
-    access_log: Path | None = None
-    tls: bool = False
-    tls_names: tuple[str, ...] = ()
-
-    @property
-    def run(self) -> str:
-        """The run that the origin is: one for each port."""
-        return f"origin{self.port}"
-
-    @property
-    def url(self) -> str:
-        """Where the stream is."""
-        return origin_url(self.listen, self.port, STREAM_PLAYLIST, tls=self.tls)
 
 
 @dataclass(frozen=True)

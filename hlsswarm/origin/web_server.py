@@ -32,20 +32,10 @@ from hlsswarm.origin.nginx_control import check_configuration
 from hlsswarm.programs import find_program
 from hlsswarm.units.runtime_directory import runtime_directory
 
-__all__ = ["WebServer", "ca_file", "fetched", "origin_url"]
+__all__ = ["WebServer", "ca_file", "fetched"]
 
 _OPEN_FILES_MAX = 65_536
 _MEMORY_BYTES = 1 << 30
-
-
-def origin_url(listen: str, port: int, path: str, *, tls: bool) -> str:
-    """Where clients on this machine find `path`, which begins without a slash.
-
-    Raises ValueError when `listen` is no address.
-    """
-    host = "127.0.0.1" if ipaddress.ip_address(listen).is_unspecified else listen
-    scheme = "https" if tls else "http"
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/{path}"
 
 
 def ca_file(run: str) -> Path | None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from hlsswarm.cli.encoder_command import _options
 from hlsswarm.cli.main import parse
+from hlsswarm.core.encoder_options import EncoderOptions
 from hlsswarm.core.encoder_settings import (
     CODECS,
     ENCODER_SETTINGS,
@@ -20,7 +21,6 @@ from hlsswarm.core.encoder_settings import (
     picture_size,
 )
 from hlsswarm.core.unit_specs import UNLIMITED, Limits
-from hlsswarm.encoders.preview import EncoderOptions
 
 START = ("encoder", "start", "cam1", "--input", "lavfi:testsrc2")
 
