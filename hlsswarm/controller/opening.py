@@ -13,9 +13,11 @@ from pathlib import Path
 from hlsswarm.controller.adoption import Keeping, begin_again, take_over
 from hlsswarm.controller.machine import checks_certificates, gives_mount_namespaces
 from hlsswarm.controller.preflight import Stream
+from hlsswarm.controller.reach import Reach
 from hlsswarm.controller.runs import is_active
 from hlsswarm.controller.swarm import Swarm
 from hlsswarm.controller.trust import store_properties
+from hlsswarm.controller.walls import client_walls
 from hlsswarm.core import names
 from hlsswarm.core.plan import Plan
 from hlsswarm.core.resolve import (
@@ -31,7 +33,7 @@ from hlsswarm.errors import HlsSwarmError, PreflightError
 from hlsswarm.metrics.own import OwnMetrics
 from hlsswarm.telemetry.ffmpeg_program import FFmpegProgram
 from hlsswarm.units.abilities import probe
-from hlsswarm.units.connect import connect, release
+from hlsswarm.units.connect import connect, credentials_directory, release
 from hlsswarm.units.manager import SystemdManager
 from hlsswarm.units.runtime_directory import fresh_run_directory, locked, remove_run_directory
 
@@ -107,6 +109,14 @@ async def opened(
             abilities = await probe(manager, directory)
             plan, more = await _resolved(plan, program, manager, abilities, directory)
             more += await _trusted(plan, program, manager, abilities, directory)
+            walls = client_walls(
+                plan,
+                abilities,
+                program=program.path,
+                directory=directory,
+                credentials=credentials_directory(manager.kind),
+                reach=await _reached(plan, run_id, stream, abilities),
+            )
             swarm = Swarm(
                 plan,
                 run_id,
@@ -116,6 +126,7 @@ async def opened(
                 abilities=abilities,
                 directory=directory,
                 more=more,
+                walls=walls,
                 on_lateness=own.start_lateness,
                 keeper=None if keeping is None else keeping.keeper,
             )
@@ -172,6 +183,15 @@ async def _trusted(
         return ()
     mounts = await gives_mount_namespaces(manager, abilities, directory)
     return store_properties(trust, directory, mount_namespaces=mounts)
+
+
+async def _reached(plan: Plan, run_id: str, stream: Stream, abilities: Abilities) -> Reach | None:
+    """The addresses that the clients may reach; None for all."""
+    if not plan.ip_filter or not abilities.ip_filter:
+        return None
+    reach = Reach(plan, run_id, stream.hosts)
+    await reach.resolve()
+    return reach
 
 
 def _machine_file(path: str) -> str:

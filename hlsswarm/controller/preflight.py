@@ -7,6 +7,7 @@ a wrong URL is one sentence and not a thousand failing clients.
 from __future__ import annotations
 
 import base64
+import dataclasses
 import http.client
 import os
 import socket
@@ -15,6 +16,7 @@ import subprocess
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ import m3u8
 
 from hlsswarm.controller.trust import tls_context
 from hlsswarm.core.headers import Header
+from hlsswarm.core.hosts import Hosts, fetched_urls, foreign_hosts, host_of, plan_hosts
 from hlsswarm.core.plan import Plan, check_url
 from hlsswarm.core.states import DEFAULT_TARGET_DURATION_SECONDS
 from hlsswarm.core.trust import UNCHECKED, Trust
@@ -41,6 +44,7 @@ from hlsswarm.errors import HlsSwarmError, PreflightError, UsageError
 _PLAYLIST_MAX_BYTES = 8 << 20
 _TIMEOUT_MAX_SECONDS = 600.0
 _REASON_MAX = 200
+_HOSTS_SHOWN = 8
 _HINT = "Open the URL in a player first, or use --skip-preflight to start all the same."
 _URL_SAFE = "".join(chr(code) for code in range(0x21, 0x7F))
 
@@ -61,6 +65,8 @@ class Stream:
     dated_url: str | None = None
     """A live Media Playlist whose segments have dates (EXT-X-PROGRAM-DATE-TIME)."""
     looked_at: bool = False
+    hosts: tuple[str, ...] = ()
+    """Hosts that its playlists lead to, as far as they were looked at."""
 
     @property
     def playlists(self) -> int:
@@ -83,6 +89,8 @@ class Look:
     """What the URL's host name stands for (--resolve)."""
     ffprobe: Path | None = None
     trust: Trust = UNCHECKED
+    hosts: Hosts | None = None
+    """What playlists and redirects may lead to; None is anywhere."""
 
     @classmethod
     def of(cls, plan: Plan, ffmpeg: Path) -> Look:
@@ -99,6 +107,7 @@ class Look:
             plan.resolve_address,
             beside if os.access(beside, os.X_OK) else None,
             client.trust,
+            plan_hosts(client.url, plan.resolve_address, plan.allow_hosts),
         )
 
 
@@ -110,14 +119,19 @@ def look_at(look: Look) -> Stream:
     playlist = _parse(url, text)
     variants = len(playlist.playlists)
     selection = None
+    seen = set() if look.variant != "all" and variants else set(fetched_urls(text, final_url))
     if look.variant != "all":
         selection = select(text, final_url, look.variant, on_failure=look.probe_failure)
     if variants:
         chosen = selection.variant if selection else None
+        seen |= set(chosen.urls if chosen else fetched_urls(text, final_url))
+        _check_hosts(look, seen)
         uri = chosen.url if chosen else playlist.playlists[0].uri
         first = _variant_url(url, final_url, uri)
         media_url, text = _fetch(first, look)
         playlist = _parse(first, text)
+        seen |= set(fetched_urls(text, media_url))
+    _check_hosts(look, seen)
     if not playlist.segments:
         raise PreflightError(f"The playlist at {url} has no segments (yet).", hint=_HINT)
     target = playlist.target_duration
@@ -131,13 +145,30 @@ def look_at(look: Look) -> Stream:
         segment_seconds=sum(lengths) / len(lengths) or DEFAULT_TARGET_DURATION_SECONDS,
         dated_url=media_url if dated else None,
         looked_at=True,
+        hosts=tuple(sorted({host for url in seen if (host := host_of(url))})),
     )
+
+
+def _check_hosts(look: Look, urls: Iterable[str]) -> None:
+    """Raise PreflightError for URLs on hosts that nobody has named: others' are not to be loaded
+    because a playlist says so.
+    """
+    if look.hosts is None:
+        return
+    foreign = [_plain(host) for host in foreign_hosts(sorted(urls), look.hosts)]
+    if foreign:
+        shown = ", ".join(foreign[:_HOSTS_SHOWN]) + (", …" if len(foreign) > _HOSTS_SHOWN else "")
+        raise PreflightError(
+            f"{look.url} leads to hosts that the plan does not name: {shown}.",
+            hint=f"If you may load them, too: --allow-host {','.join(foreign[:_HOSTS_SHOWN])}",
+        )
 
 
 def select_unseen(look: Look) -> Stream:
     """Only choose the variant, where nothing else is to be checked (--skip-preflight)."""
     if look.variant == "all":
         return Stream()
+    look = dataclasses.replace(look, hosts=None)
     try:
         return look_at(look)
     except PreflightError as error:
@@ -276,7 +307,15 @@ def _opener(look: Look) -> urllib.request.OpenerDirector:
 
             return self.do_open(secure, request)
 
-    return urllib.request.build_opener(urllib.request.ProxyHandler({}), Plain(), Secure())
+    class Redirect(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *a: Any, **k: Any) -> urllib.request.Request | None:
+            request = super().redirect_request(*a, **k)
+            _check_hosts(look, [request.full_url] if request else [])
+            return request
+
+    return urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), Plain(), Secure(), Redirect()
+    )
 
 
 def _get(

@@ -104,6 +104,9 @@ async def _run(
                     jobs = [progress, recorder.follow] + ([watch.follow] if watch else [])
                     if stream.dated_url is not None:
                         jobs.append(_edge_followed(swarm, stream))
+                    if swarm.walls.reach is not None:
+                        follow_reach = swarm.walls.reach.follow
+                        jobs.append(functools.partial(follow_reach, swarm.manager, say))
                     if plan.faults and injector is not None:
                         jobs.append(FaultSchedule(plan, swarm.run, injector, say).follow)
                     broken = await _follow(swarm, stopper, jobs, figures)

@@ -43,6 +43,8 @@ def say_beginning(say: Say, opened_run: OpenRun) -> None:
         )
     for lack in opened_run.lacks():
         say(f"Without: {lack}.")
+    for lack in swarm.walls.lacks:
+        say(f"Without: {lack}.")
     for note in notes(opened_run.program.version, plan.client):
         say(f"Note: {note}")
     _say_stream(say, plan, stream)

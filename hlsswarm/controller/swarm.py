@@ -22,6 +22,7 @@ from hlsswarm.controller.client import Client
 from hlsswarm.controller.preflight import Stream
 from hlsswarm.controller.record import RunRecord
 from hlsswarm.controller.restarts import Restarts
+from hlsswarm.controller.walls import OPEN, Walls
 from hlsswarm.core import names
 from hlsswarm.core.commands import client_command, client_scripts
 from hlsswarm.core.plan import Plan
@@ -65,6 +66,7 @@ class Swarm:
         abilities: Abilities,
         directory: Path,
         more: Sequence[Property] = (),
+        walls: Walls = OPEN,
         on_lateness: Callable[[float], None] = lambda _: None,
         keeper: Keeper | None = None,
     ) -> None:
@@ -96,6 +98,7 @@ class Swarm:
         self._due: dict[str, float] = {}
         self._on_lateness = on_lateness
         self._more = more
+        self.walls = walls
         self._scripts = directory / SCRIPTS
         self.going = asyncio.Event()
         """Cleared, the ramp stands still."""
@@ -150,8 +153,10 @@ class Swarm:
             self._program.version,
             self.plan.client,
             client=client.number,
-            scripts=self._scripts,
+            scripts=self.walls.script_directory(client.unit, self._scripts),
         )
+        scripts = client_scripts(self._program.version, self.plan.client, client=client.number)
+        own = self.walls.script_properties(self._scripts, list(scripts))
         return client_spec(
             self.run,
             client.number,
@@ -162,7 +167,7 @@ class Swarm:
             failures=max(1, client.failures),
             limits=self.plan.client_limits,
             stop_timeout_seconds=STOP_TIMEOUT_SECONDS,
-            more=self._more,
+            more=(*self._more, *self.walls.properties, *own),
         )
 
     def _start(self, client: Client) -> None:
@@ -193,6 +198,9 @@ class Swarm:
         await self.manager.start_and_wait(own)
         # By name: limits that somebody sets on a slice that was only referenced outlive it.
         clients = slice_spec(names.clients_slice(self.run), f"clients of run {self.run}", UNLIMITED)
+        if self.walls.reach is not None:
+            allowed = (*clients.properties, self.walls.reach.allowed)
+            clients = dataclasses.replace(clients, properties=allowed)
         await self.manager.start_and_wait(clients)
         self.telemetry.start()
 

@@ -15,7 +15,9 @@ from hlsswarm.core import names
 from hlsswarm.core.backoff import Backoff
 from hlsswarm.core.commands import ClientOptions
 from hlsswarm.core.faults import Fault
+from hlsswarm.core.hosts import NO_HOSTS, Hosts
 from hlsswarm.core.ramp import Start, ramp_schedule
+from hlsswarm.core.sandbox import Level
 from hlsswarm.core.thresholds import Threshold
 from hlsswarm.core.unit_specs import CLIENT_LIMITS, Limits
 from hlsswarm.core.variants import ProbeFailure, VariantWish
@@ -96,6 +98,12 @@ class Plan:
     """The origin's stub_status page."""
     origin_metrics_url: str | None = None
     """A node exporter on the origin."""
+    allow_hosts: Hosts = NO_HOSTS
+    """What the stream may lead to, besides its own host."""
+    ip_filter: bool = True
+    """Whether clients can reach the plan's hosts alone, where the manager can see to that."""
+    sandbox: Level = "strict"
+    """How much of core.sandbox's profile a client has."""
     faults: tuple[Fault, ...] = ()
     """What a test origin on this machine is to do wrong, and when."""
     swarm_limits: Limits = field(default_factory=Limits)

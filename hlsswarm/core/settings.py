@@ -7,6 +7,7 @@ from pathlib import Path
 from hlsswarm.core.faults import parse_planned as parse_fault
 from hlsswarm.core.headers import parse_header
 from hlsswarm.core.hosts import parse_hosts
+from hlsswarm.core.kinds import STRING, described
 from hlsswarm.core.limit_settings import CLIENT_KINDS, SWARM_KINDS, limit_setting
 from hlsswarm.core.plan import Address, parse_address
 from hlsswarm.core.resolve import parse_address as parse_ip
@@ -156,7 +157,7 @@ RUN_SETTINGS: tuple[Setting, ...] = (
         "stream",
         "host, *.host, address or network that playlists may lead to, besides the URL's own host"
         " (may be repeated)",
-        parse_hosts,
+        described(parse_hosts, "host", types=(STRING,), example="*.cdn.example"),
         (),
         "HOST",
         repeat=True,

@@ -126,6 +126,16 @@ def running_managers(kind: str, *, needed: bool = True) -> Iterator[SystemdManag
             yield manager
 
 
+def credentials_directory(kind: str) -> Path:
+    """Where a manager of this kind puts the credentials of its units, each in a directory of the
+    unit's name (systemd.exec(5), LoadCredential=).
+    """
+    if kind == "embedded":
+        return embedded.directory_in(runtime_directory()) / "credentials"
+    top = Path("/run") if kind == "system" else Path(os.environ.get("XDG_RUNTIME_DIR", "/run"))
+    return top / "credentials"
+
+
 def _belongs_to_run(unit: UnitStatus) -> bool:
     is_run = names.parse_unit(unit.name) is not None or names.run_of_slice(unit.name) is not None
     return is_run and unit.active != "inactive"
