@@ -1,14 +1,19 @@
 """What was received of a stream: counted frame by frame, judged at the end. Pure.
 
     arrival   ──x──x──x──────x──x──►   seconds of this machine's clock
-    time      ──|──|──|──|──|──|──►    the stream's own time stamps (DTS)
+    time      ──|──|──|──|──|──|──►    the stream's own time stamps (PTS)
 
 A gap is a step of the time stamps of more than one and a half frame durations: frames are missing.
 An arrival gap is time in which nothing came: for HLS that is as long as a segment, always.
+
+Presentation times, in their order, are what is looked at: RTP has no others. Of who joins a stream
+in the middle of a picture, ffmpeg leaves the first picture without a time ("Timestamps are unset"),
+and puts 0 in its place: the times of the first few frames are not looked at.
 """
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,11 +22,13 @@ from typing import Any, NamedTuple
 SCHEMA = "hlsswarm.consume/1"
 GAP_FRAMES = 1.5
 _STEPS_MAX = 4096
+LEAD_FRAMES = 5
+_REORDERED_FRAMES = 16  # H.264, annex A: a decoded picture buffer holds no more
 _MICROSECONDS = 1_000_000
 
 
 class Frame(NamedTuple):
-    """One frame: its time stamp, its size, and when it came (seconds of the caller's clock)."""
+    """One frame: its presentation time, its size, and when it came (seconds of our clock)."""
 
     seconds: float
     size_bytes: int
@@ -39,8 +46,11 @@ class Reception:
     backwards: int = 0
     """Steps of the time stamps that do not go forward."""
     longest_arrival_gap_seconds: float = 0.0
-    _first_seconds: float = 0.0
-    _last_seconds: float = 0.0
+    _span_seconds: float = 0.0
+    _span_steps: int = 0
+    _last_seconds: float | None = None
+    # The latest frames: B-frames come behind the frames that they are shown before.
+    _window: list[float] = field(default_factory=list)
     # Steps in microseconds -> how often. Few, in a stream of a constant frame rate; where there
     # are ever new ones, those beyond the bound are rounded to milliseconds.
     _steps: Counter[int] = field(default_factory=Counter)
@@ -48,19 +58,40 @@ class Reception:
     def take(self, frame: Frame) -> None:
         """One more frame."""
         if self.first_at is None or self.last_at is None:
-            self.first_at, self._first_seconds = frame.arrived_at, frame.seconds
+            self.first_at = frame.arrived_at
         else:
             waited = frame.arrived_at - self.last_at
             self.longest_arrival_gap_seconds = max(self.longest_arrival_gap_seconds, waited)
-            self._step(frame.seconds - self._last_seconds)
         self.frames += 1
         self.size_bytes += frame.size_bytes
-        self.last_at, self._last_seconds = frame.arrived_at, frame.seconds
+        self.last_at = frame.arrived_at
+        if self.frames <= LEAD_FRAMES:
+            return
+        if self._last_seconds is not None and frame.seconds <= self._last_seconds:
+            self.settle()
+            self.backwards += 1
+            self._last_seconds = None
+        heapq.heappush(self._window, frame.seconds)
+        if len(self._window) > _REORDERED_FRAMES:
+            self._shown(heapq.heappop(self._window))
+
+    def settle(self) -> None:
+        """Nothing more comes (for now): the latest frames are taken in their order."""
+        while self._window:
+            self._shown(heapq.heappop(self._window))
+
+    def _shown(self, seconds: float) -> None:
+        """The next frame in the order of presentation."""
+        if self._last_seconds is not None:
+            if seconds > self._last_seconds:
+                self._step(seconds - self._last_seconds)
+            else:
+                self.backwards += 1
+        self._last_seconds = seconds
 
     def _step(self, seconds: float) -> None:
-        if seconds <= 0:
-            self.backwards += 1
-            return
+        self._span_seconds += seconds
+        self._span_steps += 1
         step = round(seconds * _MICROSECONDS)
         if step not in self._steps and len(self._steps) >= _STEPS_MAX:
             step = round(step, -3)
@@ -89,8 +120,7 @@ class Reception:
     @property
     def fps(self) -> float | None:
         """Frames a second by the stream's own time stamps; None before there are two."""
-        span = self._last_seconds - self._first_seconds
-        return (self.frames - 1) / span if self.frames > 1 and span > 0 else None
+        return self._span_steps / self._span_seconds if self._span_seconds > 0 else None
 
     @property
     def received_fps(self) -> float | None:

@@ -221,6 +221,7 @@ async def _until_the_end(
 async def _judged(consumer: _Consumer, services: Services) -> Consumed:
     """How a stream has gone, at a moment when it should still go on."""
     log = _text(services.log(consumer.unit))
+    consumer.reception.settle()
     error, finished, exit_word = "", False, ""
     if consumer.ended_at is not None or consumer.started_at is None:
         ending = await ending_of(services, consumer.unit, consumer.pid)

@@ -14,6 +14,8 @@ import asyncio
 import ipaddress
 import secrets
 import signal
+import socket
+import struct
 import sys
 from dataclasses import dataclass, field
 
@@ -59,7 +61,8 @@ class Stream:
 class Relay:
     """All streams and connections."""
 
-    def __init__(self) -> None:
+    def __init__(self, stuck_seconds: float = _STUCK_SECONDS) -> None:
+        self.stuck_seconds = stuck_seconds
         self.streams: dict[str, Stream] = {}
         self.connections: set[Connection] = set()
         self._told = 0
@@ -151,10 +154,14 @@ class Connection(asyncio.Protocol):
         if not unsent or unsent < self._unsent_bytes:
             self._drained_at = now
         self._unsent_bytes = unsent
-        stuck = now - self._drained_at > _STUCK_SECONDS
+        stuck = now - self._drained_at > self._relay.stuck_seconds
         silent = self._read is None or not self._goes
         if stuck or (silent and now - self._heard_at > _IDLE_SECONDS):
             self._relay.tell(f"{self._peer()} is dropped: {'stuck' if stuck else 'silent'}")
+            # With a reset: what is queued in the kernel would else wait for its reader for minutes.
+            self._transport.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )
             self._transport.abort()
 
     def _peer(self) -> str:
@@ -294,10 +301,9 @@ class Connection(asyncio.Protocol):
             self.take(report)
 
 
-async def serve(address: str, port: int) -> None:
+async def serve(address: str, port: int, relay: Relay) -> None:
     """Relay until SIGTERM or SIGINT. Raises OSError when the port cannot be had."""
     loop = asyncio.get_running_loop()
-    relay = Relay()
     server = await loop.create_server(lambda: Connection(relay), address, port, backlog=1024)
     relay.tell(f"listening on {address}:{port}")
     ended = asyncio.Event()
@@ -312,10 +318,11 @@ async def serve(address: str, port: int) -> None:
 
 
 def main(words: list[str]) -> int:
-    """Run a relay; its exit status."""
-    address, port = words
+    """Run a relay at ADDRESS PORT [STUCK_SECONDS]; its exit status."""
+    address, port, *stuck = words
+    relay = Relay(float(stuck[0])) if stuck else Relay()
     try:
-        asyncio.run(serve(str(ipaddress.ip_address(address)), int(port)))
+        asyncio.run(serve(str(ipaddress.ip_address(address)), int(port), relay))
     except OSError as error:
         print(f"{address}:{port}: {error.strerror}", file=sys.stderr)
         return 1

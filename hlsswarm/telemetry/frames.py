@@ -16,8 +16,9 @@ from fractions import Fraction
 from hlsswarm.core.consumption import Frame
 
 _TIME_BASE = re.compile(r"#tb 0: (\d{1,9})/(\d{1,9})\s*")
-_FRAME = re.compile(r"0, *(-?\d{1,19}), *(-?\d{1,19}), *(-?\d{1,19}), *(\d{1,12}), *0x[0-9a-f]{8}")
-_DURATION = re.compile(r"^ *Duration: (\S+?),", re.MULTILINE)
+_TIME = r" *(-?\d{1,19}|NOPTS),"
+_FRAME = re.compile(rf"0,{_TIME}{_TIME}{_TIME} *(\d{{1,12}}), *0x[0-9a-f]{{8}}")
+_DURATION = re.compile(r"^\[info\] *Duration: (\S+?),", re.MULTILINE)
 
 
 class FrameReader:
@@ -35,13 +36,14 @@ class FrameReader:
             if base is not None and int(base[2]) > 0:
                 self._time_base = Fraction(int(base[1]), int(base[2]))
             return
-        if self._time_base is not None:
-            seconds = float(int(match[1]) * self._time_base)
+        time = match[1] if match[2] == "NOPTS" else match[2]
+        if self._time_base is not None and time != "NOPTS":
+            seconds = float(int(time) * self._time_base)
             self._take(Frame(seconds, int(match[4]), now))
 
 
 def has_an_end(log: str) -> bool:
-    """Whether ffmpeg's log (level info) says that the input has a duration: then it may end.
+    """Whether an input may end: ffmpeg's log (`-loglevel level+info`) says that it has a duration.
 
     `Duration: N/A` is what it says of RTSP, SRT, and of a live HLS playlist.
     """

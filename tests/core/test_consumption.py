@@ -7,13 +7,14 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hlsswarm.core.consumption import Consumed, Frame, Reception, document, table
+from hlsswarm.core.consumption import LEAD_FRAMES, Consumed, Frame, Reception, document, table
 
 
 def received(seconds: list[float], *, arrivals: list[float] | None = None) -> Reception:
     reception = Reception()
     for index, time in enumerate(seconds):
         reception.take(Frame(time, 100, arrivals[index] if arrivals else 1000 + time))
+    reception.settle()
     return reception
 
 
@@ -43,9 +44,24 @@ def test_missing_frames_are_gaps(fps: int, missing: set[int], frames: int) -> No
 
 
 def test_time_that_runs_backwards_is_told_and_is_no_gap() -> None:
-    reception = received([0, 0.04, 0.08, 0.02, 0.06, 0.06, 0.1])
+    once = [n / 25 for n in range(50)]
+    reception = received([*once, *once, *once])
     assert reception.backwards == 2
     assert reception.gaps == []
+    assert abs((reception.fps or 0) - 25) < 0.001
+    assert received([*once, once[-1], 2.0]).backwards == 1
+
+
+def test_the_first_times_are_not_looked_at() -> None:
+    reception = received([0.0] * LEAD_FRAMES + [50 + n / 25 for n in range(50)])
+    assert (reception.frames, reception.gaps, reception.backwards) == (50 + LEAD_FRAMES, [], 0)
+
+
+def test_frames_in_the_order_of_decoding_are_shown_in_theirs() -> None:
+    order = [time / 25 for n in range(0, 400, 4) for time in (n + 4, n + 2, n + 1, n + 3)]
+    reception = received([0.0, *order])
+    assert (reception.gaps, reception.backwards) == ([], 0)
+    assert abs((reception.fps or 0) - 25) < 0.001
 
 
 def test_arrivals_are_another_matter_than_time_stamps() -> None:
