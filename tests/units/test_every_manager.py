@@ -23,6 +23,7 @@ from tests.units import test_manager as units_tests
 
 FILES = (
     Path(units_tests.__file__),
+    Path(units_tests.__file__).with_name("test_graceful_stop.py"),
     REPOSITORY / "tests/controller/test_restarts.py",
 )
 _TIMEOUT_SECONDS = 240.0
