@@ -162,7 +162,11 @@ class ClientOptions:
         return rewritten_url(self.resolution, url)
 
 
-_SCRIPT_PROTOCOLS = "file,http,https,tcp,tls,crypto,httpproxy,data"
+PROTOCOLS = "http,https,tcp,tls,crypto"
+"""All that a client may open, whatever a playlist says: of what ffmpeg allows behind http by itself,
+rtp, udp, data and httpproxy are left out."""
+_SCRIPT_PROTOCOLS = "file"
+"""For a script alone: it opens its one input with PROTOCOLS, as its options say."""
 
 _Option = tuple[str, str]
 
@@ -263,7 +267,7 @@ def notes(version: FFmpegVersion, options: ClientOptions) -> tuple[str, ...]:
 
 def _http_options(options: ClientOptions, client: int) -> list[_Option]:
     """Options of every http input of a client."""
-    result: list[_Option] = []
+    result: list[_Option] = [("protocol_whitelist", PROTOCOLS)]
     if options.reconnect:
         result += [("reconnect", "1"), ("reconnect_streamed", "1")]
         result.append(("reconnect_on_network_error", "1"))

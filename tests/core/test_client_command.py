@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hlsswarm.core.commands import (
+    PROTOCOLS,
     ClientOptions,
     client_command,
     client_scripts,
@@ -38,6 +39,7 @@ def command(options: ClientOptions, *, old: bool = False, scripts: Path | None =
 
 
 HTTP = (
+    f"-protocol_whitelist {PROTOCOLS} "
     "-reconnect 1 -reconnect_streamed 1 -reconnect_on_network_error 1 -reconnect_delay_max 5 "
     "-rw_timeout 15000000 -user_agent hlsswarm/1.0/client-7"
 )
