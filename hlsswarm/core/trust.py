@@ -70,5 +70,5 @@ def unit_properties(store: Path, machine_store: str) -> tuple[Property, ...]:
     """What gives a unit `store` in the place of the machine's."""
     return (
         Property("BindReadOnlyPaths", "a(ssbt)", [(str(store), machine_store, False, 0)]),
-        Property("Environment", "as", [f"SSL_CERT_FILE={store}"]),
+        Property("Environment", "as", [f"SSL_CERT_FILE={machine_store}"]),
     )

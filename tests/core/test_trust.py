@@ -66,5 +66,5 @@ def test_units_have_a_store_in_the_place_of_the_machines() -> None:
             "a(ssbt)",
             [(str(store), "/etc/ssl/certs/ca-certificates.crt", False, 0)],
         ),
-        Property("Environment", "as", [f"SSL_CERT_FILE={store}"]),
+        Property("Environment", "as", ["SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt"]),
     )
