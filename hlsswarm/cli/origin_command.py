@@ -16,6 +16,7 @@ from hlsswarm.controller.runs import RunStatus, which_manager
 from hlsswarm.core.commands import ClientOptions
 from hlsswarm.core.origin_options import OriginOptions, origin_options
 from hlsswarm.core.plan import Plan
+from hlsswarm.core.trust import UNCHECKED, Trust
 from hlsswarm.errors import ExitStatus
 from hlsswarm.metrics.server import bind
 from hlsswarm.origin import control
@@ -54,8 +55,8 @@ def _start(options: OriginOptions) -> ExitStatus:
         if run.run == options.run:
             say(f"It runs under systemd {run.systemd_version} ({run.manager} manager).")
     say(f"It plays: {url}")
-    authority = ca_file(options.run)
-    if authority is not None:
+    if options.tls:
+        authority = ca_file(options.run)
         say(f"Clients can check its certificate: --tls-verify --ca-file {authority}")
     say("`hlsswarm origin stop` ends it.")
     return ExitStatus.OK
@@ -78,7 +79,10 @@ def demo(arguments: argparse.Namespace) -> ExitStatus:
     """Origin, swarm, summary, and everything stopped again."""
     options = _options(arguments)
     plan = Plan(
-        client=ClientOptions(options.url),
+        client=ClientOptions(
+            options.url,
+            trust=Trust(verify=True, ca_file=ca_file(options.run)) if options.tls else UNCHECKED,
+        ),
         clients=arguments.clients,
         ramp_rate_per_second=arguments.ramp_rate,
         duration_seconds=arguments.duration,

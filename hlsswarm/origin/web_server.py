@@ -38,10 +38,9 @@ _OPEN_FILES_MAX = 65_536
 _MEMORY_BYTES = 1 << 30
 
 
-def ca_file(run: str) -> Path | None:
-    """The certificate by which clients check an origin's; None where it has no TLS."""
-    file = runtime_directory() / run / CA_FILE
-    return file if file.exists() else None
+def ca_file(run: str) -> Path:
+    """The certificate by which clients check that of an origin with TLS, once it runs."""
+    return runtime_directory() / run / CA_FILE
 
 
 def fetched(url: str, *, bytes_max: int = 1 << 20, timeout_seconds: float = 2.0) -> bytes:
