@@ -14,6 +14,7 @@ from hlsswarm.cli.arguments import RUN_EXAMPLES, add_manager, add_run, add_setti
 from hlsswarm.cli.encoder_arguments import ENCODER_EXAMPLES, add_encoder
 from hlsswarm.cli.fault_arguments import FAULT_EXAMPLES, add_fault
 from hlsswarm.cli.ladder_arguments import LADDER_EXAMPLES, add_ladder
+from hlsswarm.cli.limit_arguments import LIMIT_EXAMPLES, add_set_limit
 from hlsswarm.cli.origin_arguments import ORIGIN_EXAMPLES, add_demo, add_origin
 from hlsswarm.cli.report_arguments import REPORT_EXAMPLES, add_report
 from hlsswarm.cli.stream_arguments import (
@@ -112,6 +113,13 @@ COMMANDS: tuple[Command, ...] = (
         "  hlsswarm logs hlsswarm-origin8080-encoder-default.service\n",
         _add_logs,
         "logs_command.logs",
+    ),
+    Command(
+        "set-limit",
+        "change the limits of a run, a part of it or a unit while it runs, or show them",
+        LIMIT_EXAMPLES,
+        add_set_limit,
+        "limit_command.set_limit",
     ),
     Command(
         "stop",

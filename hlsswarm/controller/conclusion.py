@@ -15,8 +15,8 @@ from hlsswarm.core import summary as model
 from hlsswarm.core.headers import redact
 from hlsswarm.core.origin_load import OriginLoad
 from hlsswarm.core.thresholds import Outcome, evaluate
+from hlsswarm.core.usage import Usage
 from hlsswarm.core.verdict import Evidence, judge, streaming_share
-from hlsswarm.units.cgroups import Usage
 
 _KIBIBYTE = 1024
 

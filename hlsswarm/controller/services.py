@@ -20,6 +20,7 @@ from hlsswarm.core.service_specs import Service, service_spec
 from hlsswarm.core.unit_specs import UNLIMITED, Abilities, Limits, slice_spec
 from hlsswarm.errors import HlsSwarmError, PreflightError
 from hlsswarm.units.abilities import probe
+from hlsswarm.units.bus import UnitExistsError
 from hlsswarm.units.connect import connect, release
 from hlsswarm.units.manager import SystemdManager
 from hlsswarm.units.runtime_directory import fresh_run_directory, locked, remove_run_directory
@@ -52,7 +53,17 @@ class Services:
     async def start(self, service: Service) -> None:
         """Start a service and wait until it runs (one-shot: has ended). Raises UnitError."""
         self.started.append(service.name)
+        await self._open_part(service.slice_name)
         await self.manager.start_and_wait(service_spec(service, self.abilities))
+
+    async def _open_part(self, slice_name: str) -> None:
+        """Start a part's slice by name: limits that somebody sets on a slice that was only
+        referenced outlive it (systemd keeps them for the name).
+        """
+        if not self.manager.is_active(slice_name):
+            with contextlib.suppress(UnitExistsError):  # another command of this run was quicker
+                what = f"part of run {self.run}"
+                await self.manager.start_and_wait(slice_spec(slice_name, what, UNLIMITED))
 
     async def stop(self, units: Iterable[str]) -> bool:
         """Stop units and wait until they have ended; False when one does not."""

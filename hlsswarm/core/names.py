@@ -128,6 +128,27 @@ def parse_unit(name: str) -> UnitName | None:
     return UnitName(match["run"], match["role"], match["rest"] or "")
 
 
+def unit_of(text: str) -> str:
+    """The unit that somebody means: a unit's own name, RUN, RUN/PART (one of PARTS), or RUN/MEMBER
+    such as `a1b2c3/client-7` or `origin8080/nginx`. Raises ValueError.
+    """
+    if text == ROOT_SLICE or parse_unit(text) or _SLICE.fullmatch(text):
+        return text
+    run, slash, rest = text.partition("/")
+    if not is_run_id(run):
+        raise ValueError(f"{text!r} names no unit")
+    if not slash:
+        return run_slice(run)
+    if rest in PARTS:
+        return part_slice(run, rest)
+    if number := re.fullmatch(r"client-(\d{1,6})", rest):
+        return client_unit(run, int(number[1]))
+    unit = f"hlsswarm-{run}-{rest}.service"
+    if parse_unit(unit) is None:
+        raise ValueError(f"{text!r} names no unit")
+    return unit
+
+
 def run_of_slice(name: str) -> str | None:
     """The run that a slice of ours belongs to, when it is a run's own (top) slice."""
     match = _SLICE.fullmatch(name)

@@ -14,7 +14,7 @@ from hlsswarm.core import names
 from hlsswarm.errors import ManagerError
 from hlsswarm.units import embedded
 from hlsswarm.units.bus import BusLostError, Endpoint
-from hlsswarm.units.cgroups import machine_accounting
+from hlsswarm.units.accounting import machine_accounting
 from hlsswarm.units.manager import SystemdManager, UnitStatus
 from hlsswarm.units.runtime_directory import locked, remove_runs_of, runtime_directory
 

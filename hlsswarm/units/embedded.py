@@ -21,6 +21,7 @@ from typing import IO
 import hlsswarm
 from hlsswarm.errors import ManagerError
 from hlsswarm.units import cgroups
+from hlsswarm.units.accounting import Accounting, machine_accounting
 from hlsswarm.units.embedded_keeper import CGROUPS_FILE, KIND, LOG_FILE
 from hlsswarm.units.runtime_directory import EMBEDDED_DIRECTORY, remove_runs_of
 
@@ -203,7 +204,7 @@ def sweep(directory: Path, *, timeout_seconds: float = 5.0) -> None:
     shutil.rmtree(directory, ignore_errors=True)
 
 
-def accounting(directory: Path) -> cgroups.Accounting:
+def accounting(directory: Path) -> Accounting:
     """Accounting of the manager's units, read from outside its namespace."""
     name = cgroup_name(directory)
     recorded = set(recorded_cgroups(directory))
@@ -212,4 +213,4 @@ def accounting(directory: Path) -> cgroups.Accounting:
         for path in recorded:
             if path.name == name and path.is_relative_to(tree.mount):
                 bases[tree.controllers] = path
-    return cgroups.machine_accounting(bases)
+    return machine_accounting(bases)

@@ -15,8 +15,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from hlsswarm.core import names
+from hlsswarm.core.limits import LimitKind
 from hlsswarm.core.unit_specs import MICROSECONDS, Property, UnitSpec
+from hlsswarm.core.usage import Usage
 from hlsswarm.errors import UnitError
+from hlsswarm.units.accounting import Accounting
 from hlsswarm.units.bus import (
     MANAGER_INTERFACE,
     MANAGER_PATH,
@@ -27,12 +30,16 @@ from hlsswarm.units.bus import (
     BusLostError,
     Endpoint,
     NoSuchUnitError,
+    UnknownPropertyError,
     unit_path,
 )
-from hlsswarm.units.cgroups import Accounting, Usage
 
 _REMEMBERED_JOBS = 10_000
 _PASSING = ("dead-before-auto-restart", "failed-before-auto-restart", "auto-restart-queued")
+
+
+def _interface(unit: str) -> bytes:
+    return SLICE_INTERFACE if unit.endswith(".slice") else SERVICE_INTERFACE
 
 
 @dataclass(frozen=True)
@@ -219,11 +226,22 @@ class SystemdManager:
         changed = self._calls.get(path, UNIT_INTERFACE, "StateChangeTimestamp", "t")
         return ServiceHistory(int(restarts), int(changed) / MICROSECONDS or None)
 
+    def limit(self, name: str, kind: LimitKind) -> Any:
+        """A limit as systemd has it; None where none is set, or a slice has no such limit."""
+        try:
+            raw = self._calls.get(unit_path(name), _interface(name), kind.bus_name, kind.signature)
+        except UnknownPropertyError:
+            return None
+        return kind.decoded(raw)
+
+    def is_transient(self, name: str) -> bool:
+        """Whether a unit goes, with all that was set on it, when it ends."""
+        return bool(self._calls.get(unit_path(name), UNIT_INTERFACE, "Transient", "b"))
+
     def control_group(self, name: str) -> str:
         """The cgroup path of a unit as its manager names it; empty when it has none."""
-        interface = SLICE_INTERFACE if name.endswith(".slice") else SERVICE_INTERFACE
         try:
-            text = self._calls.get(unit_path(name), interface, "ControlGroup", "s")
+            text = self._calls.get(unit_path(name), _interface(name), "ControlGroup", "s")
         except UnitError as error:
             if isinstance(error, BusLostError):
                 raise

@@ -102,3 +102,30 @@ def test_new_run_ids_are_run_ids(seed: int) -> None:
 @pytest.mark.parametrize("text", ["", "A", "a-b", "a_b", "a" * 17, "ä", "a\n", "a b", "a.b", "a/b"])
 def test_these_are_no_run_ids(text: str) -> None:
     assert not names.is_run_id(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit"),
+    [
+        ("a1b2c3", "hlsswarm-a1b2c3.slice"),
+        ("a1b2c3/clients", "hlsswarm-a1b2c3-clients.slice"),
+        ("a1b2c3/client-7", "hlsswarm-a1b2c3-client-0007.service"),
+        ("a1b2c3/client-0007", "hlsswarm-a1b2c3-client-0007.service"),
+        ("origin8080/nginx", "hlsswarm-origin8080-nginx.service"),
+        ("encoders/encoder-x", "hlsswarm-encoders-encoder-x.service"),
+        ("hlsswarm-a1-client-0001.service", "hlsswarm-a1-client-0001.service"),
+        ("hlsswarm-a1-clients.slice", "hlsswarm-a1-clients.slice"),
+        ("hlsswarm.slice", "hlsswarm.slice"),
+    ],
+)
+def test_what_somebody_means_by_a_unit(text: str, unit: str) -> None:
+    assert names.unit_of(text) == unit
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "/", "A", "a1/", "a1/nobody", "a1/../x", "system.slice", "ssh.service", "a1/client-"],
+)
+def test_what_means_no_unit_of_ours(text: str) -> None:
+    with pytest.raises(ValueError, match="names no unit"):
+        names.unit_of(text)

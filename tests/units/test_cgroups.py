@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hlsswarm.core.usage import Usage
 from hlsswarm.units import cgroups
-from hlsswarm.units.cgroups import Accounting, Hierarchy, Usage, hierarchies
+from hlsswarm.units.accounting import Accounting
+from hlsswarm.units.cgroups import Hierarchy, hierarchies
 from tests.units.live import gone
 
 V2 = """\

@@ -1,0 +1,138 @@
+"""Limits of units that run: what systemd and the kernel have, and changing them.
+
+Asks systemd and reads cgroups, whoever started the unit. Changes are for as long as the unit lives:
+nothing is written that outlives it, unless the unit is one of the machine's own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from hlsswarm.core.limits import LIMIT_KINDS, LimitKind
+from hlsswarm.core.unit_specs import Property
+from hlsswarm.core.usage import Usage
+from hlsswarm.errors import PreflightError, UnitError, UsageError
+from hlsswarm.units.accounting import KernelLimit
+from hlsswarm.units.connect import running_managers
+from hlsswarm.units.manager import SystemdManager
+
+_HOLD_SECONDS = 2.0
+_LOOK_SECONDS = 0.02
+
+
+@dataclass(frozen=True)
+class LimitState:
+    """One limit of a unit: systemd's value (None: none), and the kernel's (None: not enforced)."""
+
+    kind: LimitKind
+    systemd: Any
+    kernel: KernelLimit | None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the kernel enforces what systemd has."""
+        return self.kernel is not None and self.kind.is_same(self.systemd, self.kernel.value)
+
+
+@dataclass(frozen=True)
+class UnitLimits:
+    """A unit's limits and use. `is_transient`: what was set on it goes with it."""
+
+    unit: str
+    manager: str
+    is_transient: bool
+    states: tuple[LimitState, ...]
+    usage: Usage
+
+
+@contextmanager
+def _manager_of(kind: str, unit: str) -> Iterator[SystemdManager]:
+    """The manager in which a unit is active. Raises UsageError when there is none."""
+    for manager in running_managers(kind):
+        try:
+            if manager.is_active(unit):
+                yield manager
+                return
+        finally:
+            manager.close()
+    raise UsageError(f"{unit} does not run.", hint="`hlsswarm status --units` shows what runs.")
+
+
+def limits_now(kind: str, unit: str) -> UnitLimits:
+    """The limits and the use of a unit that runs. Raises UsageError."""
+    with _manager_of(kind, unit) as manager:
+        return _read(manager, unit)
+
+
+def change_limits(kind: str, unit: str, values: Mapping[LimitKind, Any]) -> UnitLimits:
+    """Change limits of a unit that runs (None lifts one), and see that the kernel has them.
+
+    Raises UsageError when it does not run, PreflightError for what cannot be enforced here, and
+    then nothing is changed; UnitError when systemd has taken a limit and the kernel has not.
+    """
+    with _manager_of(kind, unit) as manager:
+        _refuse_what_nothing_enforces(manager, values)
+        properties = [
+            Property(one.bus_name, one.signature, one.encoded(value))
+            for one, value in values.items()
+        ]
+        manager.set_properties(unit, tuple(properties))
+        return _held(manager, unit, list(values))
+
+
+def _refuse_what_nothing_enforces(manager: SystemdManager, values: Mapping[LimitKind, Any]) -> None:
+    for one in values:
+        if not manager.accounting.can_hold(one):
+            raise PreflightError(
+                f"--{one.name} cannot be enforced here: {one.systemd_name} needs cgroup v2, and "
+                f"the {one.controller} controller of this machine is cgroup v1.",
+                hint="--memory-max is enforced on both." if one.controller == "memory" else None,
+            )
+
+
+def _held(manager: SystemdManager, unit: str, kinds: Sequence[LimitKind]) -> UnitLimits:
+    """Wait until the kernel has these limits: systemd writes them after it has answered."""
+    deadline = time.monotonic() + _HOLD_SECONDS
+    while True:
+        found = _read(manager, unit)
+        missing = [state for state in found.states if state.kind in kinds and not state.holds]
+        if not missing:
+            return found
+        if time.monotonic() > deadline:
+            raise _not_held(unit, missing[0])
+        time.sleep(_LOOK_SECONDS)
+
+
+def _not_held(unit: str, state: LimitState) -> UnitError:
+    kind = state.kind
+    wanted = f"{kind.systemd_name} {kind.shown(state.systemd)} of {unit}"
+    if state.kernel is None:
+        return UnitError(
+            f"systemd has taken {wanted}, and nothing enforces it: the {kind.controller} "
+            "controller is not there for this manager's units.",
+            hint="Another manager may have it: --manager system, or embedded.",
+        )
+    has = kind.shown(state.kernel.value)
+    hint = None
+    if kind.controller == "memory" and state.kernel.files[0].name in kind.v1_files:
+        hint = (
+            "cgroup v1 takes no limit below what is in use. It begins when the unit starts again; "
+            "`--memory-max none` lifts it."
+        )
+    return UnitError(f"systemd has taken {wanted}, and the kernel still has {has}.", hint=hint)
+
+
+def _read(manager: SystemdManager, unit: str) -> UnitLimits:
+    cgroup = manager.control_group(unit)
+    states = tuple(
+        LimitState(kind, manager.limit(unit, kind), manager.accounting.limit_of(cgroup, kind))
+        for kind in LIMIT_KINDS
+        if not (unit.endswith(".slice") and kind.signature == "s")
+    )
+    return UnitLimits(
+        unit, manager.kind, manager.is_transient(unit), states, manager.accounting.usage(cgroup)
+    )
