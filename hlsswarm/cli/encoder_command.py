@@ -12,7 +12,7 @@ from hlsswarm.core.encoder_options import EncoderOptions, encoder_options
 from hlsswarm.core.preview import check_name
 from hlsswarm.core.quantities import format_duration
 from hlsswarm.encoders import preview
-from hlsswarm.encoders.preview import EncoderStatus
+from hlsswarm.encoders.preview_list import EncoderStatus, document, encoders, playlist_of
 from hlsswarm.errors import ExitStatus, UsageError
 
 ENCODERS_SCHEMA = "hlsswarm.encoders/1"
@@ -44,7 +44,7 @@ def _start(arguments: argparse.Namespace, kind: str) -> ExitStatus:
     options = _options(arguments, kind)
     playlist = preview.start(options)
     if playlist is None:
-        say(f"The encoder {options.name} runs already: {preview.playlist_of(kind, options.name)}")
+        say(f"The encoder {options.name} runs already: {playlist_of(kind, options.name)}")
         return ExitStatus.OK
     say(f"The encoder {options.name} {'writes' if options.wait else 'will write'} {playlist}")
     say(f"`hlsswarm encoder stop {options.name}` ends it.")
@@ -58,7 +58,7 @@ def _stop(arguments: argparse.Namespace, kind: str) -> ExitStatus:
             "Name the encoders to stop, or --all.", hint="`hlsswarm encoder list` shows them."
         )
     if arguments.all:
-        wanted = [status.name for status in preview.encoders(kind)]
+        wanted = [status.name for status in encoders(kind)]
     stopped = preview.stop(kind, wanted)
     for name in stopped:
         say(f"Stopped {name}.")
@@ -73,16 +73,16 @@ def _stop(arguments: argparse.Namespace, kind: str) -> ExitStatus:
 
 
 def _path(arguments: argparse.Namespace, kind: str) -> ExitStatus:
-    say(str(preview.playlist_of(kind, _one_name(arguments))))
+    say(str(playlist_of(kind, _one_name(arguments))))
     return ExitStatus.OK
 
 
 def _list(arguments: argparse.Namespace, kind: str) -> ExitStatus:
     if arguments.name:
         raise UsageError("`encoder list` takes no name.", hint="It shows all.")
-    found = preview.encoders(kind)
+    found = encoders(kind)
     if arguments.json:
-        shown = {"schema": ENCODERS_SCHEMA, "encoders": preview.document(found)}
+        shown = {"schema": ENCODERS_SCHEMA, "encoders": document(found)}
         say(json.dumps(shown, indent=2, ensure_ascii=False))
         return ExitStatus.OK
     if not found:

@@ -107,7 +107,8 @@ def show(log: ServiceLog, lines: int, say: Callable[[str], None], *, follow: boo
         return
     # Before the lines are read: what comes in between is said twice rather than never.
     position = _size(log.file)
-    for line in last_lines(log.file, lines):
+    found = last_lines(log.file, lines)
+    for line in found or ([] if follow or lines == 0 else [f"{log.unit} has said nothing yet."]):
         say(line)
     while follow and _is_there(log):
         time.sleep(_LOOK_SECONDS)

@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import json
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +30,6 @@ from hlsswarm.core.preview import (
     UNREFERENCED_SEGMENTS,
     check_name,
     member_of_name,
-    name_of_member,
     preview_command,
 )
 from hlsswarm.core.profiles import STREAM_PLAYLIST
@@ -40,40 +37,17 @@ from hlsswarm.core.service_specs import GracefulStop, Service, ServiceRestart
 from hlsswarm.core.starts import SERVICE_BACKOFF
 from hlsswarm.encoders.checks import check_codec, check_input
 from hlsswarm.encoders.prepare import prepare_command
-from hlsswarm.errors import PreflightError, UnitError, UsageError
+from hlsswarm.encoders.preview_list import notes_file
+from hlsswarm.errors import PreflightError, UnitError
 from hlsswarm.telemetry.ffmpeg_abilities import FFmpegAbilities
 from hlsswarm.telemetry.ffmpeg_program import find_ffmpeg
-from hlsswarm.telemetry.pace import TOO_SLOW, presentation_speed, written_segments
-from hlsswarm.units.connect import running_managers
-from hlsswarm.units.manager import SystemdManager, UnitStatus
+from hlsswarm.telemetry.pace import written_segments
+from hlsswarm.units.manager import SystemdManager
 from hlsswarm.units.outputs import note_output, remove_output
 from hlsswarm.units.runtime_directory import locked, runtime_directory
 
 _READY_SECONDS = 30.0
 """For an input to open; on top come two segments' time."""
-
-
-@dataclass(frozen=True)
-class EncoderStatus:
-    """An encoder that systemd has: `state` and `sub_state` are systemd's words."""
-
-    name: str
-    unit: str
-    manager: str
-    state: str
-    sub_state: str
-    since: float | None
-    restarts: int
-    input: str
-    playlist: Path
-    segments: int
-    speed: float | None
-    last_log_line: str
-
-    @property
-    def is_too_slow(self) -> bool:
-        """Whether the machine, or the input, cannot keep up with real time."""
-        return self.speed is not None and self.speed < TOO_SLOW
 
 
 @dataclass(frozen=True)
@@ -169,7 +143,7 @@ def _service(prepared: _Prepared, services: Services) -> Service:
     for old in (log, starts):
         old.unlink(missing_ok=True)
     noted = {"input": redact(options.input), "directory": str(prepared.directory)}
-    _notes(services.directory, member).write_text(json.dumps(noted))
+    notes_file(services.directory, member).write_text(json.dumps(noted))
     if options.media is None:
         note_output(services.directory, member, prepared.directory)
     before = prepare_command(
@@ -197,10 +171,6 @@ def _service(prepared: _Prepared, services: Services) -> Service:
         stop=GracefulStop(),
         restart=ServiceRestart("always", SERVICE_BACKOFF),
     )
-
-
-def _notes(run_directory: Path, member: str) -> Path:
-    return run_directory / f"encoder-{member}.json"
 
 
 async def _wait_until_written(prepared: _Prepared, services: Services) -> None:
@@ -246,7 +216,7 @@ def stop(kind: str, wanted: list[str]) -> list[str]:
 def _age(run_directory: Path, name: str) -> int | None:
     """Tells one start of an encoder from the next; None when nothing is noted."""
     try:
-        return _notes(run_directory, member_of_name(name)).stat().st_mtime_ns
+        return notes_file(run_directory, member_of_name(name)).stat().st_mtime_ns
     except OSError:
         return None
 
@@ -255,78 +225,3 @@ def _remove_traces(run_directory: Path, member: str) -> None:
     remove_output(run_directory, member)
     for suffix in ("json", "log", "starts"):
         (run_directory / f"encoder-{member}.{suffix}").unlink(missing_ok=True)
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A unit of an encoder."""
-
-    name: str
-    status: UnitStatus
-
-
-def _units(kind: str) -> Iterator[tuple[_Found, SystemdManager]]:
-    """The units of all preview encoders, while their manager is open."""
-    for manager in running_managers(kind):
-        try:
-            for status in manager.list_units(names.run_pattern(RUN)):
-                parsed = names.parse_unit(status.name)
-                if parsed is not None and parsed.role == "encoder" and status.active != "inactive":
-                    yield _Found(name_of_member(parsed.member), status), manager
-        finally:
-            manager.close()
-
-
-def encoders(kind: str) -> list[EncoderStatus]:
-    """All preview encoders that systemd has, by their names."""
-    found = [_status(unit, manager) for unit, manager in _units(kind)]
-    return sorted(found, key=lambda status: status.name)
-
-
-def _status(found: _Found, manager: SystemdManager) -> EncoderStatus:
-    history = manager.service_history(found.status.name)
-    directory = runtime_directory() / RUN
-    noted = _noted(_notes(directory, member_of_name(found.name)))
-    playlist = Path(noted.get("directory", "/nonexistent")) / STREAM_PLAYLIST
-    said = last_lines(directory / names.log_file(found.status.name), 1)
-    return EncoderStatus(
-        name=found.name,
-        unit=found.status.name,
-        manager=manager.kind,
-        state=found.status.active,
-        sub_state=found.status.sub,
-        since=history.since,
-        restarts=history.restarts,
-        input=noted.get("input", ""),
-        playlist=playlist,
-        segments=len(written_segments(playlist)),
-        speed=presentation_speed(playlist) if found.status.sub == "running" else None,
-        last_log_line=said[0] if said else "",
-    )
-
-
-def _noted(path: Path) -> dict[str, str]:
-    """What was noted about an encoder; nothing where that is gone."""
-    try:
-        noted = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
-    return {str(key): str(value) for key, value in noted.items()}
-
-
-def playlist_of(kind: str, name: str) -> Path:
-    """The playlist of an encoder that runs. Raises UsageError when none of this name does."""
-    there = encoders(kind)
-    for status in there:
-        if status.name == check_name(name):
-            return status.playlist
-    known = ", ".join(status.name for status in there)
-    raise UsageError(
-        f"No encoder {name} runs.",
-        hint=f"There is {known}." if known else "`hlsswarm encoder start NAME --input SPEC`",
-    )
-
-
-def document(found: list[EncoderStatus]) -> list[dict[str, object]]:
-    """The same for JSON."""
-    return [{**dataclasses.asdict(one), "playlist": str(one.playlist)} for one in found]
