@@ -6,6 +6,7 @@ its own (a `[[stream]]` table); given outside of one they are for all streams.
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 
 from hlsswarm.core.quantities import parse_percent
@@ -44,6 +45,10 @@ def _word(text: str) -> str:
     if not text or not text.replace("_", "").replace("-", "").isalnum() or text.startswith("-"):
         raise ValueError(text)
     return text
+
+
+def _address(text: str) -> str:
+    return str(ipaddress.ip_address(text))
 
 
 def _positive(text: str) -> float:
@@ -141,7 +146,10 @@ RTSP_SETTINGS: tuple[Setting, ...] = (
         "port", "server", "port", port, 8554, "PORT", "a number from 1 to 65535",
         single_dash=False,
     ),
-    Setting("listen", "server", "address", str, "127.0.0.1", "ADDRESS", single_dash=False),
+    Setting(
+        "listen", "server", "address", _address, "127.0.0.1", "ADDRESS",
+        "an IP address such as 127.0.0.1", single_dash=False,
+    ),
     Setting(
         "server", "server",
         "MediaMTX's program, or `relay` for our own (default: mediamtx of PATH, else our own)",

@@ -26,7 +26,7 @@ from hlsswarm.core.backoff import Backoff
 from hlsswarm.core.mediamtx import mediamtx_configuration
 from hlsswarm.core.service_specs import PlainStop, Service, ServiceRestart
 from hlsswarm.core.unit_specs import Limits
-from hlsswarm.errors import PreflightError, UnitError, UsageError
+from hlsswarm.errors import PreflightError, UnitError
 from hlsswarm.programs import find_program
 from hlsswarm.publishers.complaints import last_complaint
 
@@ -40,7 +40,10 @@ _PART = "publishers"
 
 @dataclass(frozen=True)
 class RtspOptions:
-    """What is asked of a server. `server`: MediaMTX's path, `relay`, or None for what there is."""
+    """What is asked of a server. `server`: MediaMTX's path, `relay`, or None for what there is.
+
+    `listen` is an IP address.
+    """
 
     port: int = 8554
     listen: str = "127.0.0.1"
@@ -60,14 +63,8 @@ class RtspOptions:
 
 
 def check(options: RtspOptions) -> Path | None:
-    """MediaMTX's program, None for our own relay. Raises UsageError, PreflightError."""
-    try:
-        address = ipaddress.ip_address(options.listen)
-    except ValueError:
-        raise UsageError(
-            f"--listen {options.listen!r} is not an IP address.", hint="Give, say, 127.0.0.1."
-        ) from None
-    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+    """MediaMTX's program, None for our own relay. Raises PreflightError."""
+    family = socket.AF_INET6 if ":" in options.listen else socket.AF_INET
     try:
         socket.create_server((options.listen, options.port), family=family).close()
     except OSError as error:
