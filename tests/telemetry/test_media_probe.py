@@ -17,8 +17,8 @@ FFMPEG = Path(shutil.which("ffmpeg") or "ffmpeg")
 def test_a_real_segment(tmp_path: Path) -> None:
     path = tmp_path / "a.ts"
     graph = "testsrc2=size=64x36:rate=10[out0];sine=sample_rate=48000[out1]"
-    command = [FFMPEG, "-v", "error", "-f", "lavfi", "-i", graph, "-t", "1", "-g", "5"]
-    command += ["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-b:a", "64k", path]
+    command = [str(FFMPEG), "-v", "error", "-f", "lavfi", "-i", graph, "-t", "1", "-g", "5"]
+    command += ["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-b:a", "64k", str(path)]
     subprocess.run(command, check=True, timeout=60)
     media = probe_media(find_ffprobe(FFMPEG), ("-i", str(path)))
     assert media is not None
