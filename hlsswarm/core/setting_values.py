@@ -14,7 +14,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any
 
-from hlsswarm.core.headers import MASK
+from hlsswarm.core.headers import MASK, redact
 from hlsswarm.core.kinds import BOOLEAN, INTEGER, NUMBER, STRING
 from hlsswarm.core.setting import Setting
 from hlsswarm.errors import HlsSwarmError
@@ -72,7 +72,7 @@ def read_value(setting: Setting, value: Any) -> Any:
     kind = setting.kind
     found = type_of(value)
     if found not in kind.types and not (found == INTEGER and NUMBER in kind.types):
-        raise WrongValueError(f"{shown(value)} cannot be read.", f"Give {wanted(setting)}.")
+        raise _unreadable(setting, value)
     if setting.flag:
         return value
     if found == STRING and kind.may_hide_secret and MASK in value:
@@ -84,15 +84,18 @@ def read_value(setting: Setting, value: Any) -> Any:
     try:
         read = setting.parse(text)
     except HlsSwarmError as error:
-        raise WrongValueError(in_a_file(error.message), in_a_file(error.hint or "")) from None
+        message = redact(in_a_file(error.message))
+        raise WrongValueError(message, in_a_file(error.hint or "")) from None
     except (ValueError, OverflowError):
-        read = None
-        fits = False
-    else:
-        fits = _fits(setting, value)
-    if not fits:
-        raise WrongValueError(f"{shown(value)} cannot be read.", f"Give {wanted(setting)}.")
+        raise _unreadable(setting, value) from None
+    if not _fits(setting, value):
+        raise _unreadable(setting, value)
     return read
+
+
+def _unreadable(setting: Setting, value: Any) -> WrongValueError:
+    what = "This value" if setting.kind.may_hide_secret else shown(value)
+    return WrongValueError(f"{what} cannot be read.", f"Give {wanted(setting)}.")
 
 
 def type_of(value: Any) -> str:
@@ -122,7 +125,7 @@ def _text(setting: Setting, value: Any) -> str:
     if isinstance(value, str):
         return value
     if not math.isfinite(value) or abs(value) >= _LARGEST:
-        raise WrongValueError(f"{shown(value)} cannot be read.", f"Give {wanted(setting)}.")
+        raise _unreadable(setting, value)
     return format(Decimal(repr(value)), "f")
 
 
@@ -142,7 +145,7 @@ def _fits(setting: Setting, value: Any) -> bool:
 
 @dataclass(frozen=True)
 class ReadTable:
-    """What a table says: values by setting's key, and all that is wrong."""
+    """What a table says: values by setting's key where they are right, and all that is wrong."""
 
     values: Mapping[str, Any]
     wrong: tuple[Wrong, ...]
@@ -165,10 +168,11 @@ def read_table(
         elif setting.key in values:
             wrong.append(Wrong((key,), f"{setting.name} is given twice.", "Give it once."))
         else:
+            known = len(wrong)
             items = list(_items(setting, value, key, wrong))
-            values[setting.key] = tuple(items) if setting.repeat else next(iter(items), None)
-    bad = {str(each.path[0]).replace("-", "_") for each in wrong}
-    return ReadTable({k: v for k, v in values.items() if k not in bad}, tuple(wrong))
+            if len(wrong) == known:
+                values[setting.key] = tuple(items) if setting.repeat else items[0]
+    return ReadTable(values, tuple(wrong))
 
 
 def _items(setting: Setting, value: Any, key: str, wrong: list[Wrong]) -> Iterator[Any]:
