@@ -92,13 +92,18 @@ def linger_seconds(playlist: MediaPlaylist | None) -> float:
     return sum(item.seconds for item in playlist.segments) + playlist.target_seconds
 
 
-def declared_bps(rung: Rung, *, audio_kbps: float, segment_seconds: float) -> int:
-    """The largest bitrate in bit/s that a Media Segment of an encoded rung can have.
+def declared_bps(rung: Rung, *, audio_kbps: float) -> int:
+    """The largest bitrate in bit/s of a Media Segment of an encoded rung, as it is declared.
 
-    The VBV model lets a full buffer go out on top of the rate (ffmpeg-codecs(1), "bufsize").
+    The VBV model would let a full buffer go out on top of the rate (ffmpeg-codecs(1), "bufsize");
+    what is really larger is measured.
     """
-    video = rung.maxrate_kbps + rung.bufsize_kbit / max(segment_seconds, 0.5)
-    return round((video + audio_kbps) * 1000 * _OVERHEAD)
+    return round((rung.maxrate_kbps + audio_kbps) * 1000 * _OVERHEAD)
+
+
+def average_bps(rung: Rung, *, audio_kbps: float) -> int:
+    """The mean bitrate in bit/s of an encoded rung."""
+    return round((rung.video_kbps + audio_kbps) * 1000 * _OVERHEAD)
 
 
 def measured_bps(segments: Iterable[tuple[int, float]]) -> int:

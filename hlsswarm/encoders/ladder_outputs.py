@@ -17,6 +17,7 @@ from hlsswarm.core.h264 import avc_of
 from hlsswarm.core.ladder import Key, Rung
 from hlsswarm.core.ladder_media import (
     MediaPlaylist,
+    average_bps,
     codecs,
     declared_bps,
     measured_bps,
@@ -134,15 +135,15 @@ class Outputs:
             return None  # a picture that is not H.264 has a CODECS that we cannot tell
         sizes = [(_size(place.directory / item.uri), item.seconds) for item in playlist.segments]
         known.peak_bps = max(known.peak_bps, measured_bps(sizes))
-        bandwidth = known.peak_bps
+        bandwidth, average = known.peak_bps, None
         if place.rung is not None and place.factory in _ENCODED:
-            seconds = playlist.segment_seconds
             sound = media.audio_kbps
-            declared = declared_bps(place.rung, audio_kbps=sound, segment_seconds=seconds)
-            bandwidth = max(declared, bandwidth)
+            bandwidth = max(bandwidth, declared_bps(place.rung, audio_kbps=sound))
+            average = rounded_up(average_bps(place.rung, audio_kbps=sound))
         return Variant(
             uri=place.uri,
             bandwidth_bps=rounded_up(bandwidth),
+            average_bandwidth_bps=average,
             codecs=words,
             width=media.width,
             height=media.height,
