@@ -9,9 +9,7 @@ from hlsswarm.core.limits import LIMIT_KINDS, LimitKind
 from hlsswarm.core.setting import Setting
 from hlsswarm.core.unit_specs import CLIENT_LIMITS, Limits
 
-SWARM_KINDS = tuple(
-    kind for kind in LIMIT_KINDS if kind.name not in {"io-read-max", "oom-policy"}
-)
+SWARM_KINDS = tuple(kind for kind in LIMIT_KINDS if kind.name not in {"io-read-max", "oom-policy"})
 """What a whole swarm can be limited in: it reads no disk, and a slice has no policy."""
 CLIENT_KINDS = tuple(kind for kind in LIMIT_KINDS if not kind.name.startswith("io-"))
 """What one client can be limited in: it reads and writes no disk."""
@@ -30,6 +28,7 @@ def limit_setting(kind: LimitKind, whose: str, *, prefix: str = "") -> Setting:
         default,
         kind.metavar,
         kind.wanted,
+        live=not prefix,  # of slices at once; of clients with their next start
     )
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from hlsswarm.core.headers import redact
 from hlsswarm.core.rig import Item
-from hlsswarm.core.rig_sections import Section, Values
+from hlsswarm.core.rig_sections import BY_NAME, Section, Values
 from hlsswarm.core.setting import Setting
 from hlsswarm.core.setting_values import Wrong, in_a_file, read_table
-from hlsswarm.errors import HlsSwarmError
+from hlsswarm.errors import ConfigurationError, HlsSwarmError
 
 _ANY_NAME = "any"
 """In the place of a name that cannot be, so that the rest is looked at."""
@@ -90,3 +90,18 @@ def _made(
             if row is None or trial[row.key] == row.default_value:
                 return None, wrong
             trial[row.key] = row.default_value
+
+
+def make_item(section: str, table: Mapping[str, Any]) -> Item[Any]:
+    """The item of a table, `name` in it. Raises ConfigurationError with all that is wrong."""
+    item, wrong = read_item(BY_NAME[section], table)
+    if wrong:
+        sentences = (": ".join([*map(str, each.path[:1]), each.sentence]) for each in wrong)
+        raise ConfigurationError(" ".join(sentences), hint=wrong[0].hint or None)
+    return item
+
+
+def changed_item(item: Item[Any], changes: Mapping[str, Any]) -> Item[Any]:
+    """The item with some settings given anew, as by TOML keys. Raises ConfigurationError."""
+    table = {"name": item.name, "enabled": item.enabled, **item.given, **changes}
+    return make_item(item.section, table)

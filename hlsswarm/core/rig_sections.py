@@ -84,10 +84,14 @@ def _input(text: str) -> str:
     return text
 
 
-@reads(Kind("profile", choices=tuple(PROFILES)))
+@reads(Kind("profile", pattern=rf"{'|'.join(PROFILES)}|/[^\u0000]+", example="default"))
 def _profile(text: str) -> str:
-    if text not in PROFILES:
-        raise UsageError(f"There is no profile {text!r}.", hint=f"There is: {', '.join(PROFILES)}.")
+    """A shipped one's name, or the absolute path of a TOML file."""
+    if text not in PROFILES and not text.startswith("/"):
+        raise UsageError(
+            f"There is no profile {text!r}.",
+            hint=f"There is: {', '.join(PROFILES)}; a file's path begins with /.",
+        )
     return text
 
 
@@ -207,7 +211,7 @@ _API = Section(
 _LIMITS = Section(
     "limits",
     "Limits of all that the rig runs together.",
-    tuple(replace(limit_setting(kind, "the whole rig"), live=True) for kind in SWARM_KINDS),
+    tuple(limit_setting(kind, "the whole rig") for kind in SWARM_KINDS),
     array=False,
 )
 SINGLE: Final = (_METRICS, _API, _LIMITS)

@@ -88,7 +88,9 @@ def read_value(setting: Setting, value: Any) -> Any:
         raise WrongValueError(message, in_a_file(error.hint or "")) from None
     except (ValueError, OverflowError):
         raise _unreadable(setting, value) from None
-    if not _fits(setting, value):
+    if not isinstance(value, str):
+        _check_bounds(setting, value)
+    elif not _fits(setting, value):
         raise _unreadable(setting, value)
     return read
 
@@ -129,18 +131,20 @@ def _text(setting: Setting, value: Any) -> str:
     return format(Decimal(repr(value)), "f")
 
 
-def _fits(setting: Setting, value: Any) -> bool:
-    """Whether the value is of the setting's kind, as the schema says it."""
+def _fits(setting: Setting, text: str) -> bool:
+    """Whether a text is of the setting's kind, as the schema says it."""
     kind = setting.kind
-    if isinstance(value, str):
-        if kind.choices and value not in kind.choices:
-            return False
-        return not kind.pattern or re.fullmatch(kind.pattern, value) is not None
-    if isinstance(value, bool):
-        return True
-    return (kind.minimum is None or value >= kind.minimum) and (
-        kind.maximum is None or value <= kind.maximum
-    )
+    if kind.choices and text not in kind.choices:
+        return False
+    return not kind.pattern or re.fullmatch(kind.pattern, text) is not None
+
+
+def _check_bounds(setting: Setting, value: float) -> None:
+    kind = setting.kind
+    if kind.minimum is not None and value < kind.minimum:
+        raise WrongValueError(f"{shown(value)} is too little.", f"The least is {kind.minimum:g}.")
+    if kind.maximum is not None and value > kind.maximum:
+        raise WrongValueError(f"{shown(value)} is too much.", f"The most is {kind.maximum:g}.")
 
 
 @dataclass(frozen=True)

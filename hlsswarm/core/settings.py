@@ -9,7 +9,7 @@ from hlsswarm.core.headers import parse_header
 from hlsswarm.core.hosts import parse_hosts
 from hlsswarm.core.kinds import STRING, described
 from hlsswarm.core.limit_settings import CLIENT_KINDS, SWARM_KINDS, limit_setting
-from hlsswarm.core.plan import Address, parse_address
+from hlsswarm.core.plan import CLIENTS_MAX, Address, parse_address
 from hlsswarm.core.resolve import parse_address as parse_ip
 from hlsswarm.core.sandbox import LEVELS
 from hlsswarm.core.setting import (
@@ -22,7 +22,7 @@ from hlsswarm.core.setting import (
     switch,
 )
 from hlsswarm.core.thresholds import parse as parse_threshold
-from hlsswarm.core.variants import parse_wish
+from hlsswarm.core.variants import VARIANT_WISHES, parse_wish
 
 
 def _metrics(text: str) -> Address | None:
@@ -30,15 +30,25 @@ def _metrics(text: str) -> Address | None:
 
 
 RUN_SETTINGS: tuple[Setting, ...] = (
-    Setting("clients", "swarm", "clients to run at the same time", integer, 10, "N", "a number"),
+    Setting(
+        "clients",
+        "swarm",
+        "clients to run at the same time",
+        described(integer, minimum=1, maximum=CLIENTS_MAX),
+        10,
+        "N",
+        "a number",
+        live=True,
+    ),
     Setting(
         "ramp-rate",
         "swarm",
         "clients to start per second; 0: all at once",
-        float,
+        described(float, minimum=0),
         5.0,
         "RATE",
         "a number per second",
+        live=True,
     ),
     Setting(
         "ramp-jitter",
@@ -131,7 +141,7 @@ RUN_SETTINGS: tuple[Setting, ...] = (
         "variant",
         "stream",
         "which Variant Stream is played: all, highest, lowest or first",
-        parse_wish,
+        described(parse_wish, "word", types=(STRING,), choices=VARIANT_WISHES),
         "all",
         "WHICH",
     ),
@@ -148,7 +158,7 @@ RUN_SETTINGS: tuple[Setting, ...] = (
         "resolve",
         "stream",
         "address that the URL's host name stands for, for the clients alone",
-        parse_ip,
+        described(parse_ip, "IP address", types=(STRING,), example="192.0.2.7"),
         None,
         "IP",
     ),
@@ -208,7 +218,9 @@ RUN_SETTINGS: tuple[Setting, ...] = (
         "header",
         "clients",
         "header of every request, 'Name: value' (may be repeated)",
-        parse_header,
+        described(
+            parse_header, "header", types=(STRING,), may_hide_secret=True, example="X-Name: value"
+        ),
         (),
         "HEADER",
         repeat=True,
@@ -279,10 +291,13 @@ RUN_SETTINGS: tuple[Setting, ...] = (
         "threshold",
         "verdict",
         "what has to hold, such as 'segment_seconds: p(95)<0.5' (may be repeated)",
-        parse_threshold,
+        described(
+            parse_threshold, "threshold", types=(STRING,), example="segment_seconds: p(95)<0.5"
+        ),
         (),
         "CONDITION",
         repeat=True,
+        live=True,
     ),
     Setting(
         "nginx-metrics", "origin", "the origin's nginx status page (stub_status)", str, None, "URL"
