@@ -12,6 +12,7 @@ from pathlib import Path
 from hlsswarm.errors import PreflightError
 
 CACHE_ENVIRONMENT = "HLSSWARM_CACHE_DIR"
+STATE_ENVIRONMENT = "HLSSWARM_STATE_DIR"
 MEDIA_ENVIRONMENT = "HLSSWARM_MEDIA_DIR"
 MINIMAL_FFMPEG_ENVIRONMENT = "HLSSWARM_FFMPEG_MINIMAL"
 _SHARED_MEMORY = Path("/dev/shm")
@@ -38,6 +39,20 @@ def cache_directory() -> Path:
         return Path("/var/cache/hlsswarm")
     home = os.environ.get("XDG_CACHE_HOME")
     return (Path(home) if home else Path.home() / ".cache") / "hlsswarm"
+
+
+def state_directory() -> Path:
+    """Where the rig's daemon keeps what systemd does not know: `$HLSSWARM_STATE_DIR`, systemd's
+    `$STATE_DIRECTORY`, /var/lib/hlsswarm for root, `$XDG_STATE_HOME/hlsswarm` for others. It may
+    not exist yet. Raises PreflightError.
+    """
+    chosen = _chosen(STATE_ENVIRONMENT) or _chosen("STATE_DIRECTORY")
+    if chosen is not None:
+        return chosen
+    if os.geteuid() == 0:
+        return Path("/var/lib/hlsswarm")
+    home = os.environ.get("XDG_STATE_HOME")
+    return (Path(home) if home else Path.home() / ".local" / "state") / "hlsswarm"
 
 
 def minimal_ffmpeg() -> Path:

@@ -48,9 +48,10 @@ MAY_KNOW: dict[str, set[str]] = {
         "report",
         "__init__",
     },
-    "origin": SERVES,
+    "origin": SERVES | {"encoders"},
     "encoders": SERVES | {"metrics"},
     "publishers": SERVES,
+    "rig": SERVES | {"metrics", "report", "origin", "encoders", "publishers"},
     "cli": {
         "errors",
         "core",
@@ -64,6 +65,7 @@ MAY_KNOW: dict[str, set[str]] = {
         "encoders",
         "publishers",
         "ffmpeg_minimal",
+        "rig",
         "__init__",
     },
 }

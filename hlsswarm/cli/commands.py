@@ -17,6 +17,7 @@ from hlsswarm.cli.ladder_arguments import LADDER_EXAMPLES, add_ladder
 from hlsswarm.cli.limit_arguments import LIMIT_EXAMPLES, add_set_limit
 from hlsswarm.cli.origin_arguments import ORIGIN_EXAMPLES, add_demo, add_origin
 from hlsswarm.cli.report_arguments import REPORT_EXAMPLES, add_report
+from hlsswarm.cli.rig_arguments import SERVE_EXAMPLES, add_serve
 from hlsswarm.cli.stream_arguments import (
     CONSUME_EXAMPLES,
     PUBLISH_EXAMPLES,
@@ -84,6 +85,13 @@ def _add_logs(parser: argparse.ArgumentParser) -> None:
 COMMANDS: tuple[Command, ...] = (
     Command(
         "run", "run a swarm of clients against a stream", RUN_EXAMPLES, add_run, "run_command.run"
+    ),
+    Command(
+        "serve",
+        "keep the rig that a file describes: origins, encoders, swarms, for good",
+        SERVE_EXAMPLES,
+        add_serve,
+        "serve_command.serve",
     ),
     Command(
         "doctor",

@@ -33,9 +33,10 @@ ROLES = (
     "publisher",
     "rtsp",  # the RTSP server
     "consumer",
+    "controller",  # keeps a rig
 )
 """What a service of ours can be, in the order in which people are told of them."""
-PARTS = ("clients", "origin", "encoders", "ladder", "publishers", "consumers")
+PARTS = ("clients", "origin", "encoders", "ladder", "publishers", "consumers", "control")
 """The slices within a run."""
 _MEMBER = re.compile(
     r"hlsswarm-(?P<run>[a-z0-9]{1,16})"

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from hlsswarm.core.backoff import Backoff
+from hlsswarm.core.sandbox import UNWALLED, Sandbox
 from hlsswarm.core.unit_specs import (
     FFMPEG_INTERRUPTED,
     UNLIMITED,
@@ -146,7 +147,10 @@ class Service:
     restart: ServiceRestart = ServiceRestart()
     one_shot: bool = False
     """Type=oneshot with RemainAfterExit=: the start is done when the command has ended well."""
+    notifies: bool = False
+    """Type=notify: the start is done when the service says so (sd_notify(3))."""
     keep_failed: bool = False
+    sandbox: Sandbox = UNWALLED
     start_timeout_seconds: float = 90.0
     more: Sequence[Property] = ()
 
@@ -159,6 +163,9 @@ def service_spec(service: Service, abilities: Abilities) -> UnitSpec:
     if service.one_shot:
         properties = _replaced(properties, Property("Type", "s", "oneshot"))
         properties.append(Property("RemainAfterExit", "b", True))
+    if service.notifies:
+        properties = _replaced(properties, Property("Type", "s", "notify"))
+        properties.append(Property("NotifyAccess", "s", "main"))
     if service.keep_failed:
         properties = _replaced(properties, Property("CollectMode", "s", "inactive"))
     if service.output_socket is not None:
@@ -179,6 +186,7 @@ def service_spec(service: Service, abilities: Abilities) -> UnitSpec:
     properties += service.stop.properties()
     properties += service.restart.properties(abilities)
     properties += service.limits.properties()
+    properties += service.sandbox.properties(abilities.sandbox)
     properties += service.more
     return UnitSpec(service.name, tuple(properties))
 

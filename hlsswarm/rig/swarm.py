@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import dataclasses
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal
 
 from hlsswarm.controller.adoption import Keeping, saved
@@ -22,9 +22,13 @@ from hlsswarm.controller.preflight import Look, Stream, look_at, select_unseen
 from hlsswarm.controller.recorder import Recorder
 from hlsswarm.controller.run import plan_for
 from hlsswarm.controller.swarm import Swarm
+from hlsswarm.core import names
+from hlsswarm.core.headers import redact
 from hlsswarm.core.plan import Plan
 from hlsswarm.core.summary import Summary
+from hlsswarm.core.thresholds import Outcome
 from hlsswarm.core.timeseries import Row
+from hlsswarm.core.verdict import judge
 from hlsswarm.errors import HlsSwarmError, PreflightError
 from hlsswarm.metrics.swarm import SwarmFigures
 from hlsswarm.rig.events import Events
@@ -179,6 +183,25 @@ class RigSwarm:
             self._swarm.resize(clients)
         self._events.add("resized", self.name, f"{clients} clients")
 
+    def change(self, plan: Plan) -> None:
+        """Go on by another plan, which differs in what can be changed as the swarm runs."""
+        clients = plan.clients
+        self.plan = dataclasses.replace(plan, manager=self.plan.manager)
+        swarm = self._swarm
+        if swarm is None:
+            return
+        swarm.plan = dataclasses.replace(
+            swarm.plan,
+            ramp_rate_per_second=plan.ramp_rate_per_second,
+            ramp_jitter_seconds=plan.ramp_jitter_seconds,
+            thresholds=plan.thresholds,
+            swarm_limits=plan.swarm_limits,
+        )
+        limits = tuple(plan.swarm_limits.properties())
+        swarm.manager.set_properties(names.run_slice(swarm.run), limits)
+        if clients != len(swarm.clients):
+            self.resize(clients)
+
     def pause(self, *, paused: bool) -> None:
         """Have the ramp stand still, or go on; clients that play go on in any case."""
         if self._swarm is None:
@@ -198,9 +221,55 @@ class RigSwarm:
 
     # --- what is known -----------------------------------------------------------------------
 
+    @property
+    def saved_before(self) -> Mapping[str, Any] | None:
+        """What was saved of the swarm when it was open last."""
+        return self._keeping.saved
+
     def document(self) -> dict[str, Any] | None:
         """What the next controller needs, None while the swarm is not open."""
-        return None if self._swarm is None else saved(self._swarm)
+        if self._swarm is None:
+            return None
+        document = saved(self._swarm)
+        self._keeping.saved = document  # should it have to be opened once more
+        return document
+
+    def overview(self) -> dict[str, Any]:
+        """The swarm as JSON, for people and programs that steer it."""
+        figures = self.figures()
+        totals = None if self._swarm is None else self._swarm.totals
+        return {
+            "name": self.name,
+            "state": self.state,
+            "reason": self.reason,
+            "url": redact(self.plan.client.url),
+            "clients": {
+                "target": self.plan.clients,
+                "active": 0 if figures is None else figures.active,
+                "started": 0 if figures is None else figures.started,
+                "states": {} if figures is None else dict(figures.states),
+                "stopped_outside": self.stopped_units(),
+            },
+            "restarts": 0 if figures is None else figures.restarted,
+            "requests": {} if figures is None else dict(figures.requests),
+            "failed_requests": {} if figures is None else dict(figures.failed_requests),
+            "received_bytes": {} if figures is None else dict(figures.received_bytes),
+            "stalls": 0 if totals is None else totals.measured.sessions.stalls,
+            "thresholds": [outcome.as_dict() for outcome in self._outcomes()],
+            "verdict": self._verdict(),
+        }
+
+    def _outcomes(self) -> tuple[Outcome, ...]:
+        open_now = self._swarm is not None and self._conclusion is not None
+        return self._conclusion.outcomes() if open_now and self._conclusion else ()
+
+    def _verdict(self) -> str | None:
+        """How the swarm would be judged now; of an ended one, how it was."""
+        if self.summary is not None:
+            return self.summary.verdict
+        if self._swarm is None or self._conclusion is None:
+            return None
+        return str(judge(self._conclusion.evidence(Ending()))[0])
 
     def figures(self) -> SwarmFigures | None:
         """Figures for metrics, None while the swarm is not open."""

@@ -24,6 +24,7 @@ UNIT_PREFIX = b"/org/freedesktop/systemd1/unit"
 MANAGER_INTERFACE = b"org.freedesktop.systemd1.Manager"
 UNIT_INTERFACE = b"org.freedesktop.systemd1.Unit"
 SERVICE_INTERFACE = b"org.freedesktop.systemd1.Service"
+JOB_INTERFACE = b"org.freedesktop.systemd1.Job"
 SLICE_INTERFACE = b"org.freedesktop.systemd1.Slice"
 
 _ARRAY, _STRUCT, _STRING, _VARIANT = ord("a"), ord("r"), ord("s"), ord("v")

@@ -79,6 +79,16 @@ def membership(pid: int | str = "self") -> dict[str, str]:
     return result
 
 
+def own_unit() -> str:
+    """The unit that this process is in; empty when it is in none."""
+    paths = membership()
+    for path in (paths.get("name=systemd"), paths.get("")):
+        for part in reversed((path or "").split("/")):
+            if part.endswith((".service", ".scope")):
+                return part
+    return ""
+
+
 def child_directories(name: str) -> tuple[Path, ...]:
     """Directories of the cgroup `name` below our own, one for each mounted tree."""
     ours = membership()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hlsswarm.core import names
 from hlsswarm.errors import ManagerError
-from hlsswarm.units import embedded
+from hlsswarm.units import cgroups, embedded
 from hlsswarm.units.bus import BusLostError, Endpoint
 from hlsswarm.units.accounting import machine_accounting
 from hlsswarm.units.manager import SystemdManager, UnitStatus
@@ -139,6 +139,17 @@ def credentials_directory(kind: str) -> Path:
 def _belongs_to_run(unit: UnitStatus) -> bool:
     is_run = names.parse_unit(unit.name) is not None or names.run_of_slice(unit.name) is not None
     return is_run and unit.active != "inactive"
+
+
+def stopping_job(kind: str) -> str:
+    """What systemd has ordered for the service that this process is: `stop`, `restart`, or
+    nothing, when a signal came from elsewhere. Raises HlsSwarmError when it cannot be asked.
+    """
+    manager = connect(kind)
+    try:
+        return manager.job_type(cgroups.own_unit())
+    finally:
+        manager.close()
 
 
 def release(manager: SystemdManager) -> None:

@@ -28,6 +28,7 @@ from hlsswarm.units.bus import (
     UNIT_INTERFACE,
     Bus,
     BusLostError,
+    JOB_INTERFACE,
     Endpoint,
     NoSuchUnitError,
     UnknownPropertyError,
@@ -237,6 +238,14 @@ class SystemdManager:
     def is_transient(self, name: str) -> bool:
         """Whether a unit goes, with all that was set on it, when it ends."""
         return bool(self._calls.get(unit_path(name), UNIT_INTERFACE, "Transient", "b"))
+
+    def job_type(self, name: str) -> str:
+        """The kind of job that waits or runs for a unit (`start`, `stop`, `restart`, …), or ``."""
+        _, path = self._calls.get(unit_path(name), UNIT_INTERFACE, "Job", "(uo)")
+        if path == b"/":
+            return ""
+        word = self._calls.get(path, JOB_INTERFACE, "JobType", "s")
+        return str(word.decode())
 
     def control_group(self, name: str) -> str:
         """The cgroup path of a unit as its manager names it; empty when it has none."""

@@ -1,0 +1,196 @@
+"""The daemon's process: reads the configuration, keeps the rig, and answers its service manager.
+
+SIGHUP: reload    SIGTERM: see `_ends_the_rig`    each second: save, publish, feed the watchdog
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from hlsswarm.core.plan import Address
+from hlsswarm.core.rig import RigConfig
+from hlsswarm.errors import ConfigurationError, ExitStatus, HlsSwarmError, PreflightError
+from hlsswarm.metrics.own import OwnMetrics
+from hlsswarm.metrics.rig import RigCollector
+from hlsswarm.metrics.server import MetricsServer, bind
+from hlsswarm.places import state_directory
+from hlsswarm.rig.configured import apply
+from hlsswarm.rig.rig import Rig
+from hlsswarm.rig.service_manager import KeptSockets, ServiceManager
+from hlsswarm.rig.state import StateStore
+from hlsswarm.units.connect import connect, release, stopping_job
+from hlsswarm.units.runtime_directory import locked, runtime_directory
+
+SAVE_SECONDS = 1.0
+_END_SECONDS = 45.0
+_LOCK = "rig.lock"
+
+Say = Callable[[str], None]
+ReadConfig = Callable[[], RigConfig]
+
+
+@dataclass(frozen=True)
+class DaemonOptions:
+    """What a daemon is started with."""
+
+    read_config: ReadConfig
+    """Raises ConfigurationError."""
+    manager: str
+    say: Say
+
+
+def serve(options: DaemonOptions) -> ExitStatus:
+    """Keep a rig until a signal ends it. Raises HlsSwarmError when it cannot begin."""
+    config = options.read_config()
+    with _alone():
+        return asyncio.run(_Daemon(options, config).live())
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """One daemon for a runtime directory. Raises PreflightError that names the other."""
+    with locked() as parent:
+        file = (parent / _LOCK).open("a+")
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise PreflightError(
+                f"A rig is kept here already, by process {file.read().strip() or '?'}.",
+                hint="`hlsswarm rig` shows it; `systemctl restart hlsswarm` starts it anew.",
+            ) from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+        # Not removed: who waits for it would hold a lock on a file that nobody finds.
+
+
+class _Daemon:
+    """One process's life."""
+
+    def __init__(self, options: DaemonOptions, config: RigConfig) -> None:
+        self._options = options
+        self._config = config
+        self._manager = ServiceManager()
+        self._kept = KeptSockets.received()
+        self._asked = asyncio.Event()
+        self._reload = asyncio.Event()
+        self._loop_went_at = time.monotonic()
+
+    async def live(self) -> ExitStatus:
+        """From READY to the end."""
+        self._take_signals()
+        with contextlib.suppress(OSError):
+            state_directory().mkdir(mode=0o750, parents=True, exist_ok=True)
+        kind = self._which_manager()
+        store = StateStore([state_directory(), runtime_directory()])
+        rig = Rig(store, self._manager, self._kept, manager_kind=kind)
+        async with _metrics_served(self._config, rig) as where:
+            await apply(rig, RigConfig(), self._config)
+            self._kept.close()
+            self._manager.ready(rig.status())
+            self._options.say(f"The rig is kept: {rig.status()}." + (where and f" {where}"))
+            await self._kept_going(rig)
+            return await self._ended(rig)
+
+    def _which_manager(self) -> str:
+        """The manager of all that the rig has. Raises ManagerError."""
+        with locked():
+            manager = connect(self._options.manager)
+            kind = manager.kind
+        release(manager)
+        return kind
+
+    def _take_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._asked.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload.set)
+
+    async def _kept_going(self, rig: Rig) -> None:
+        """Save and tell each second, until a signal, or a bug."""
+        while not self._asked.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), SAVE_SECONDS)
+            rig.save()
+            self._manager.alive(rig.status())
+            if rig.failed is not None:
+                raise rig.failed
+            if self._reload.is_set():
+                self._reload.clear()
+                await self._reloaded(rig)
+
+    async def _reloaded(self, rig: Rig) -> None:
+        """Apply what has changed in the file; a file that cannot be meant changes nothing."""
+        self._manager.reloading()
+        try:
+            new = self._options.read_config()
+        except ConfigurationError as error:
+            rig.events.add("reload-refused", "rig", error.message)
+            self._options.say(f"The configuration stays as it was: {error.message}")
+        else:
+            await apply(rig, self._config, new)
+            self._config = new
+            rig.events.add("reloaded", "rig", "")
+            self._options.say("The configuration was read again.")
+        self._manager.ready(rig.status())
+
+    async def _ended(self, rig: Rig) -> ExitStatus:
+        """Leave the rig to the next daemon, or end it."""
+        if self._ends_the_rig(rig):
+            self._manager.stopping("ending the rig")
+            self._manager.longer(_END_SECONDS)
+            await rig.end()
+        else:
+            self._manager.stopping("the rig goes on")
+            await rig.leave()
+        return ExitStatus.OK
+
+    def _ends_the_rig(self, rig: Rig) -> bool:
+        """Whether this end is the rig's: an order to stop the service, or Ctrl+C without one.
+
+        A restart, and a signal that no order of systemd's sent, are the daemon's alone.
+        """
+        if not self._manager.is_there:
+            return True
+        try:
+            return stopping_job(rig.manager_kind) == "stop"
+        except HlsSwarmError:
+            return False
+
+
+@contextlib.asynccontextmanager
+async def _metrics_served(config: RigConfig, rig: Rig) -> AsyncIterator[str]:
+    """Serve /metrics and /healthz; where, in words."""
+    address = config.metrics.get("listen")
+    if not isinstance(address, Address):
+        yield ""
+        return
+    listener: socket.socket = bind(address)
+    registry = CollectorRegistry()
+    registry.register(RigCollector(rig.figures))
+    own = OwnMetrics()
+    server = MetricsServer(listener, (registry, own.registry), healthy=lambda: True)
+    await server.start()
+    try:
+        yield f"Metrics: http://{server.address}/metrics"
+    finally:
+        await server.close()
+
+
+def configuration_of(path: Path, read: Callable[[Path], RigConfig]) -> ReadConfig:
+    """Reads a file anew at each call."""
+    return lambda: read(path)
