@@ -31,9 +31,12 @@ PATTERNS: Final[tuple[Pattern, ...]] = get_args(Pattern)
 SEAMLESS_SECONDS: Final = 8.0
 _SAMPLES_PER_SECOND: Final = 48_000
 _AAC_FRAME_SAMPLES: Final = 1024
+# ffmpeg 9 calls it a success when a filter has failed and nothing was written.
+_QUIETLY: Final = ("-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+error", "-y",
+                   "-abort_on", "empty_output_stream")  # fmt: skip
 _GOP_SECONDS: Final = 2
 _TONE_HZ: Final = 1000
-_TIME_TEXT: Final = r"%{pts\:hms}"
+_TIME_TEXT: Final = "%{pts:hms}"
 _SIZE = re.compile(r"([0-9]{1,4})x([0-9]{1,4})")
 _BITRATE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([kKMG]?)")
 _FACTORS = {"": 1, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
@@ -123,8 +126,17 @@ def generate_command(
         fitting = rf"noise=drop=gte(n\,{kept}),setts=ts=TS+{_AAC_FRAME_SAMPLES}"
         sound = ["-c:a", "aac", "-b:a", "96k", "-ac", "2", "-bsf:a", fitting]
     return [
-        *(str(ffmpeg), "-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", "-y"),
-        *("-f", "lavfi", "-i", graph, "-t", f"{frames / encoding.fps + 1:.3f}"),
+        *(
+            str(ffmpeg),
+            *_QUIETLY,
+            "-xerror",
+            "-f",
+            "lavfi",
+            "-i",
+            graph,
+            "-t",
+            f"{frames / encoding.fps + 1:.3f}",
+        ),
         *encoding.arguments(),
         *("-frames:v", str(frames)),
         *sound,
@@ -138,8 +150,7 @@ def transcode_command(
     """Encode a file once, so that it can be pushed again and again as it is."""
     sound = ("-map", "0:a:0?", "-c:a", "aac", "-b:a", "96k", "-ac", "2") if audio else ()
     return [
-        *(str(ffmpeg), "-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", "-y"),
-        *("-i", f"file:{source}", "-map", "0:v:0"),
+        *(str(ffmpeg), *_QUIETLY, "-i", f"file:{source}", "-map", "0:v:0"),
         *encoding.arguments(),
         *sound,
         *("-map_metadata", "-1", "-f", "mp4", str(output)),
