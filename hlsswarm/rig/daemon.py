@@ -60,9 +60,7 @@ def serve(options: DaemonOptions) -> ExitStatus:
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
     """One daemon for a runtime directory. Raises PreflightError that names the other."""
-    with locked() as parent:
-        file = (parent / _LOCK).open("a+")
-    with file:
+    with locked() as parent, (parent / _LOCK).open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -71,11 +69,15 @@ def _alone() -> Iterator[None]:
                 f"A rig is kept here already, by process {file.read().strip() or '?'}.",
                 hint="`hlsswarm rig` shows it; `systemctl restart hlsswarm` starts it anew.",
             ) from None
+        ours = os.dup(file.fileno())  # the lock goes with the last copy
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
-        file.flush()
+    try:
         yield
-        # Not removed: who waits for it would hold a lock on a file that nobody finds.
+    finally:
+        with locked() as parent:
+            (parent / _LOCK).unlink(missing_ok=True)
+            os.close(ours)
 
 
 class _Daemon:
