@@ -9,6 +9,7 @@ from hlsswarm.cli.arguments import check_manager
 from hlsswarm.cli.output import say
 from hlsswarm.controller import runs
 from hlsswarm.core import names
+from hlsswarm.core.usage import USAGE_COLUMNS, usage_cells, usage_document, usage_words
 from hlsswarm.errors import ExitStatus, UsageError
 
 STATUS_SCHEMA = "hlsswarm.status/1"
@@ -16,7 +17,8 @@ STATUS_SCHEMA = "hlsswarm.status/1"
 
 def status(arguments: argparse.Namespace) -> ExitStatus:
     """Show runs and units."""
-    found = runs.status(check_manager(arguments.manager))
+    kind = check_manager(arguments.manager)
+    found = runs.status(kind, usage=True, unit_usage=arguments.units)
     if arguments.json:
         say(json.dumps(_document(found), indent=2, ensure_ascii=False))
         return ExitStatus.OK
@@ -32,10 +34,28 @@ def status(arguments: argparse.Namespace) -> ExitStatus:
         say(f"  {run.run:<{width}}  {run.description or 'units without a slice'}")
         say(f"  {'':<{width}}  {_counted(run)}")
         if arguments.units:
-            longest = max((len(unit.name) for unit in run.units), default=0)
-            for unit in run.units:
-                say(f"    {unit.name:<{longest}}  {unit.active} ({unit.sub})")
+            say(f"  {'':<{width}}  uses {usage_words(run.usage)}")
+            for line in _unit_lines(run):
+                say(f"    {line}")
     return ExitStatus.OK
+
+
+def _unit_lines(run: runs.RunStatus) -> list[str]:
+    """A table of the units, and what each uses."""
+    rows: list[tuple[str, ...]] = [("unit", "state", *USAGE_COLUMNS)]
+    rows += [
+        (unit.name, f"{unit.active} ({unit.sub})", *usage_cells(run.unit_usage[unit.name]))
+        for unit in run.units
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    texts = 2  # what follows are numbers
+    return [
+        "  ".join(
+            cell.ljust(width) if index < texts else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in (rows if run.units else [])
+    ]
 
 
 def _counted(run: runs.RunStatus) -> str:
@@ -56,8 +76,14 @@ def _document(found: list[runs.RunStatus]) -> dict[str, object]:
                 "run": run.run,
                 "description": run.description,
                 "systemd": {"manager": run.manager, "version": run.systemd_version},
+                "usage": usage_document(run.usage),
                 "units": [
                     {"name": unit.name, "active": unit.active, "sub": unit.sub}
+                    | (
+                        {"usage": usage_document(run.unit_usage[unit.name])}
+                        if unit.name in run.unit_usage
+                        else {}
+                    )
                     for unit in run.units
                 ],
             }

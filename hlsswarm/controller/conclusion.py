@@ -12,11 +12,13 @@ from hlsswarm.controller.opening import OpenRun
 from hlsswarm.controller.record import ever_streamed, finished
 from hlsswarm.core import names
 from hlsswarm.core import summary as model
+from hlsswarm.core.cgroup_text import stall_shares
 from hlsswarm.core.headers import redact
 from hlsswarm.core.origin_load import OriginLoad
 from hlsswarm.core.thresholds import Outcome, evaluate
 from hlsswarm.core.usage import Usage
 from hlsswarm.core.verdict import Evidence, judge, streaming_share
+from hlsswarm.units.accounting import machine_stalls
 
 _KIBIBYTE = 1024
 
@@ -57,6 +59,8 @@ class Conclusion:
         self._began_wall = datetime.datetime.now(datetime.UTC)
         self._ended: float | None = None
         self._usage = Usage()
+        self._machine_stalls = machine_stalls()
+        self._pressure: tuple[dict[str, float], str] = ({}, "")
         # Once, not each second that thresholds are watched: it is as long as the swarm is large.
         schedule = self._swarm.plan.schedule()
         self._planned_seconds = schedule[-1].due_seconds - schedule[0].due_seconds
@@ -71,7 +75,17 @@ class Conclusion:
         self._ended = asyncio.get_running_loop().time()
         if manager_answers:
             swarm = self._swarm
-            self._usage = swarm.manager.usage(names.clients_slice(swarm.run))
+            # Its own slice is the one that --cpu-quota holds back, and counts how often.
+            self._usage = swarm.manager.usage(names.run_slice(swarm.run))
+        self._pressure = self._waited()
+
+    def _waited(self) -> tuple[dict[str, float], str]:
+        """Shares of the run in which tasks waited for a resource, and whose tasks."""
+        seconds = max(self._length_seconds(), 1e-3)
+        if self._usage.stalls:
+            return stall_shares(self._usage.stalls, {}, seconds), "clients"
+        shares = stall_shares(machine_stalls(), self._machine_stalls, seconds)
+        return shares, "machine" if shares else ""
 
     def evidence(self, ending: Ending) -> Evidence:
         """What the verdict stands on."""
@@ -196,4 +210,9 @@ class Conclusion:
                 cpu_seconds=None if cpu is None else cpu / max(1, record.started),
                 memory_peak_bytes=None if memory is None else memory // peak,
             ),
+            read_bytes=self._usage.read_bytes,
+            written_bytes=self._usage.written_bytes,
+            throttled_periods=self._usage.throttled,
+            pressure={f"{name}_share": share for name, share in self._pressure[0].items()},
+            pressure_of=self._pressure[1],
         )

@@ -8,6 +8,8 @@ from hlsswarm.controller.conclusion import own_cpu_seconds
 from hlsswarm.controller.history import History, Moment
 from hlsswarm.controller.opening import OpenRun
 from hlsswarm.controller.record import count_states
+from hlsswarm.controller.slice_gauge import SliceGauge
+from hlsswarm.core import names
 from hlsswarm.core import summary as model
 from hlsswarm.core.headers import redact
 from hlsswarm.core.histogram import LogHistogram
@@ -36,6 +38,9 @@ class RunFigures:
     def __init__(self, opened_run: OpenRun, origin: OriginLoad | None = None) -> None:
         self._swarm = opened_run.swarm
         self._origin = origin
+        self._clients = SliceGauge(
+            opened_run.swarm.manager, names.run_slice(opened_run.swarm.run)
+        )
         self._began = asyncio.get_running_loop().time()
         self._last_line = (self._began, 0, 0)
         self._history = History()
@@ -69,6 +74,7 @@ class RunFigures:
             telemetry_dropped_bytes=totals.dropped_bytes,
             telemetry_unattributed=totals.unattributed_connections,
             cpu_seconds=own_cpu_seconds(),
+            used=self._clients.usage(),
         )
 
     def measured(self) -> MeasuredFigures:

@@ -11,7 +11,9 @@ from hlsswarm.controller.conclusion import Conclusion, own_cpu_seconds
 from hlsswarm.controller.pressure import PressureGauge
 from hlsswarm.controller.record import count_states
 from hlsswarm.controller.rows import RowMaker
+from hlsswarm.controller.slice_gauge import SliceGauge
 from hlsswarm.controller.swarm import Swarm
+from hlsswarm.core import names
 from hlsswarm.core.origin_load import OriginLoad
 from hlsswarm.core.timeseries import Row
 
@@ -43,6 +45,7 @@ class Recorder:
         self._watches = any(one.abort_on_fail for one in swarm.plan.thresholds)
         self._began = asyncio.get_running_loop().time()
         self._gauge = PressureGauge()
+        self._clients = SliceGauge(swarm.manager, names.run_slice(swarm.run))
         self.aborted_by: str | None = None
 
     async def follow(self) -> None:
@@ -70,6 +73,7 @@ class Recorder:
             states=Counter({str(state): count for state, count in states.items()}),
             cpu_seconds=own_cpu_seconds(),
             origin=self._origin,
+            used=self._clients.row(),
         )
         pressure = self._gauge.read(
             own_cpu_share=row.generator_cpu_share, dropped_bytes=row.dropped_bytes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hlsswarm.controller.record import RunRecord
@@ -38,8 +39,11 @@ class RowMaker:
         states: Counter[str],
         cpu_seconds: float,
         origin: OriginLoad | None,
+        used: Mapping[str, float],
     ) -> Row:
-        """The row of now: `seconds` since the run's start, `cpu_seconds` of the controller."""
+        """The row of now: `seconds` since the run's start, `cpu_seconds` of the controller,
+        `used` by the clients (controller.slice_gauge).
+        """
         totals, before = self._totals, self._before
         sessions = totals.measured.sessions
         counters = {
@@ -71,6 +75,7 @@ class RowMaker:
             sessions_failed=grown["sessions_failed"],
             http_errors=totals.http_errors - before.http_errors,
             origin={} if origin is None else origin.figures(),
+            used=dict(used),
             generator_cpu_share=(cpu_seconds - before.cpu_seconds) / span,
             dropped_bytes=grown["dropped_bytes"],
         )

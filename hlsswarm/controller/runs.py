@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from hlsswarm.core import names
+from hlsswarm.core.usage import Usage
 from hlsswarm.errors import UnitError
 from hlsswarm.units.connect import connect, release, running_managers
 from hlsswarm.units.manager import SystemdManager, UnitStatus
@@ -25,6 +27,10 @@ class RunStatus:
     systemd_version: str
     description: str
     units: tuple[UnitStatus, ...]
+    usage: Usage = field(default_factory=Usage)
+    """Of the whole run, where it was asked for."""
+    unit_usage: Mapping[str, Usage] = field(default_factory=dict)
+    """By unit, where it was asked for."""
 
     def counts(self, role: str) -> Counter[str]:
         """Units of a role (client, encoder, nginx) by systemd's sub state."""
@@ -68,12 +74,19 @@ def is_active(manager: SystemdManager, run: str) -> bool:
     return any(status.run == run for status in runs_of(manager))
 
 
-def status(kind: str) -> list[RunStatus]:
-    """All runs of all managers of this kind (`auto`: of any) that run."""
+def status(kind: str, *, usage: bool = False, unit_usage: bool = False) -> list[RunStatus]:
+    """All runs of all managers of this kind (`auto`: of any) that run.
+
+    With `usage` also what each uses, with `unit_usage` what each unit does.
+    """
     found = []
     for manager in running_managers(kind):
         try:
-            found += runs_of(manager)
+            for run in runs_of(manager):
+                total = manager.usage(names.run_slice(run.run)) if usage else Usage()
+                units = [unit.name for unit in run.units] if unit_usage else []
+                each = {unit: manager.usage(unit) for unit in units}
+                found.append(dataclasses.replace(run, usage=total, unit_usage=each))
         finally:
             manager.close()
     return found

@@ -9,6 +9,7 @@ from typing import Any
 
 from hlsswarm.core import names
 from hlsswarm.core.encoder_settings import EncoderSettings
+from hlsswarm.core.limit_settings import SERVICE_KINDS, limits_of
 from hlsswarm.core.preview import check_name, member_of_name
 from hlsswarm.core.unit_specs import UNLIMITED, Limits
 from hlsswarm.errors import UsageError
@@ -69,6 +70,6 @@ def encoder_options(name: str, values: Mapping[str, Any], *, wait: bool) -> Enco
         manager=values["manager"],
         ffmpeg=values["ffmpeg"],
         media=values["media"],
-        limits=Limits(values["memory_max"], values["cpu_quota"]),
+        limits=limits_of(values, SERVICE_KINDS),
         wait=wait,
     )

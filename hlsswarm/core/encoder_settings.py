@@ -6,6 +6,7 @@ command line is made of them: core/preview.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,13 +14,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from hlsswarm.core.limit_settings import SERVICE_KINDS, limit_setting
 from hlsswarm.core.setting import (
-    SIZE,
     Setting,
     duration,
     one_of,
-    percent,
-    size,
     within,
 )
 
@@ -182,8 +181,7 @@ ENCODER_SETTINGS: tuple[Setting, ...] = (
          _segment_seconds, 5.0, "TIME", "a time from 1s to 60s"),
     _row("playlist-segments", "playlist", "segments in the playlist",
          within(2, 1000), 3, "COUNT", "a number from 2 to 1000"),
-    _row("memory-max", "limits", "memory, segments in it included", size, None, "SIZE", SIZE),
-    _row("cpu-quota", "limits", "share of one processor",
-         percent, None, "PERCENT", "a share such as 150%"),
+    *(dataclasses.replace(limit_setting(kind, "the encoder"), group="limits", single_dash=False)
+      for kind in SERVICE_KINDS),
 )  # fmt: skip
 """Every setting of a preview encoder, besides input, `media`, `ffmpeg` and `manager`."""

@@ -9,7 +9,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hlsswarm.core.histogram import LogHistogram
@@ -168,6 +168,15 @@ class Resources:
     cpu_seconds: float | None
     memory_peak_bytes: int | None
     per_client: PerClient
+    read_bytes: int | None = None
+    """From disks, as `written_bytes` is to them."""
+    written_bytes: int | None = None
+    throttled_periods: int | None = None
+    """Periods of 0.1 s in which a CPU quota stopped clients."""
+    pressure: Mapping[str, float] = field(default_factory=dict)
+    """Share of the run in which tasks waited: `cpu_share`, `memory_share`, `io_share` (PSI)."""
+    pressure_of: str = ""
+    """Whose tasks: the `clients`', or the `machine`'s where their cgroup does not tell."""
 
 
 @dataclass(frozen=True)

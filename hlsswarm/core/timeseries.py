@@ -2,7 +2,8 @@
 
 The first line is the header, each further line a row. All numbers of a row are of the time since
 the row before it (nominally one second), so that rows of hosts, or of neighbouring seconds, merge
-by adding up; only `clients`, `origin` and `generator_cpu_share` are readings of that moment.
+by adding up; only `clients`, `origin`, `used` and `generator_cpu_share` are readings of that
+moment.
 """
 
 from __future__ import annotations
@@ -51,6 +52,11 @@ class Row:
     """Answers by status."""
     origin: dict[str, float] = field(default_factory=dict)
     """Readings of the origin; their units stand in their names: `cpu_share`, `memory_bytes`."""
+    used: dict[str, float] = field(default_factory=dict)
+    """What the clients use, from their cgroup: `memory_bytes`, `tasks`, and as shares of the time
+    since the row before `cpu_share` (1 is a processor) and `cpu_pressure`, `memory_pressure`,
+    `io_pressure` (in which some of them waited for it).
+    """
     generator_cpu_share: float = 0.0
     """CPU time of the controller over the time passed; 1 is a whole processor."""
     dropped_bytes: int = 0
@@ -69,6 +75,8 @@ class Row:
             document["segment_seconds"] = self.segment_seconds.as_dict()
         if self.origin:
             document["origin"] = {name: _short(value) for name, value in self.origin.items()}
+        if self.used:
+            document["used"] = {name: _short(value) for name, value in self.used.items()}
         if self.generator_cpu_share:
             document["generator_cpu_share"] = _short(self.generator_cpu_share)
         return document
@@ -86,6 +94,7 @@ class Row:
         if "segment_seconds" in document:
             made.segment_seconds = LogHistogram.from_dict(document["segment_seconds"])
         made.origin = {str(k): float(v) for k, v in document.get("origin", {}).items()}
+        made.used = {str(k): float(v) for k, v in document.get("used", {}).items()}
         made.generator_cpu_share = float(document.get("generator_cpu_share", 0.0))
         return made
 
@@ -219,7 +228,7 @@ def _by_second(rows: Iterable[Row]) -> dict[int, Row]:
         if row.time in found:
             made.add(found[row.time])
         made.add(row)
-        made.clients, made.origin = row.clients, row.origin
+        made.clients, made.origin, made.used = row.clients, row.origin, row.used
         made.generator_cpu_share = row.generator_cpu_share
         found[row.time] = made
     return found
@@ -244,8 +253,16 @@ def _merged_row(second: int, hosts: Sequence[dict[int, Row]], begin: float) -> R
         now = row or _carried(second, host)
         if now is not None:
             merged.clients.update(now.clients)
+            _add_used(merged.used, now.used)
             merged.generator_cpu_share = max(merged.generator_cpu_share, now.generator_cpu_share)
     return merged
+
+
+def _add_used(used: dict[str, float], other: Mapping[str, float]) -> None:
+    """Add what another host's clients use; of pressure, the worse."""
+    for name, value in other.items():
+        before = used.get(name, 0.0)
+        used[name] = max(before, value) if name.endswith("_pressure") else before + value
 
 
 def _carried(second: int, host: dict[int, Row]) -> Row | None:

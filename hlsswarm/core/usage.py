@@ -29,6 +29,24 @@ class Usage:
     stalls: Mapping[str, Stall] = field(default_factory=dict)
 
 
+USAGE_COLUMNS = ("CPU s", "memory", "peak", "tasks", "read", "written", "waits cpu/mem/io")
+"""Headings of usage_cells()."""
+
+
+def usage_cells(usage: Usage) -> tuple[str, ...]:
+    """As cells of a table; `-` for what is not accounted."""
+    waits = "/".join(f"{stall.some_share:.0%}" for stall in usage.stalls.values())
+    sizes = (usage.memory_bytes, usage.memory_peak_bytes)
+    disks = (usage.read_bytes, usage.written_bytes)
+    return (
+        "-" if usage.cpu_seconds is None else f"{usage.cpu_seconds:.1f}",
+        *("-" if size is None else format_size(size) for size in sizes),
+        "-" if usage.tasks is None else str(usage.tasks),
+        *("-" if size is None else format_size(size) for size in disks),
+        waits or "-",
+    )
+
+
 def usage_words(usage: Usage) -> str:
     """In one line, as far as it is accounted."""
     parts = []

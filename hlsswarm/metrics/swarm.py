@@ -7,10 +7,12 @@ Series whose labels are known in advance start at 0.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from hlsswarm.core.usage import Usage
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class SwarmFigures:
     telemetry_dropped_bytes: int
     telemetry_unattributed: int
     cpu_seconds: float
+    used: Usage = field(default_factory=Usage)
+    """By the clients together."""
 
 
 class SwarmCollector(Collector):
@@ -110,6 +114,36 @@ class SwarmCollector(Collector):
             "Processor time of the controller itself.",
             now.cpu_seconds,
         )
+        yield from _used(now.used)
+
+
+def _used(used: Usage) -> Iterator[Metric]:
+    """What the clients' cgroup has used; no series of what this machine does not account."""
+    gauges = (
+        ("memory_bytes", "Memory in use by clients, page cache included.", used.memory_bytes),
+        ("tasks", "Processes and threads of clients.", used.tasks),
+    )
+    for name, text, value in gauges:
+        if value is not None:
+            yield GaugeMetricFamily(f"hlsswarm_clients_{name}", text, value)
+    counters = (
+        ("cpu_seconds", "Processor time of clients.", used.cpu_seconds),
+        ("disk_read_bytes", "Bytes that clients read from disks.", used.read_bytes),
+        ("disk_written_bytes", "Bytes that clients wrote to disks.", used.written_bytes),
+        ("throttled_periods", "Periods in which a CPU quota stopped clients.", used.throttled),
+    )
+    for name, text, total in counters:
+        if total is not None:
+            yield CounterMetricFamily(f"hlsswarm_clients_{name}", text, total)
+    if used.stalls:
+        waited = CounterMetricFamily(
+            "hlsswarm_clients_waiting_seconds",
+            "Time in which some tasks of clients waited for a resource (PSI).",
+            labels=["resource"],
+        )
+        for resource, stall in used.stalls.items():
+            waited.add_metric([resource], stall.some_seconds)
+        yield waited
 
 
 def _labelled(

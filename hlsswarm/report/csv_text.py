@@ -22,15 +22,16 @@ def csv_text(run: RecordedRun) -> str:
     rows = run.series.rows
     statuses = sorted({status for row in rows for status in row.http_errors})
     readings = sorted({name for row in rows for name in row.origin})
+    used = sorted({name for row in rows for name in row.used})
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    lines = [_columns(row, statuses, readings) for row in rows]
-    writer.writerow(_columns(Row(0, 0), statuses, readings))
+    lines = [_columns(row, statuses, readings, used) for row in rows]
+    writer.writerow(_columns(Row(0, 0), statuses, readings, used))
     writer.writerows(list(line.values()) for line in lines)
     return file.getvalue()
 
 
-def _columns(row: Row, statuses: list[int], readings: list[str]) -> dict[str, str]:
+def _columns(row: Row, statuses: list[int], readings: list[str], used: list[str]) -> dict[str, str]:
     """A row's cells by the names of their columns."""
     times = row.segment_seconds
     return {
@@ -50,6 +51,7 @@ def _columns(row: Row, statuses: list[int], readings: list[str]) -> dict[str, st
         "sessions_failed": str(row.sessions_failed),
         **{f"http_{status}": str(row.http_errors[status]) for status in statuses},
         **{f"origin_{n}": f"{row.origin[n]:.6g}" if n in row.origin else "" for n in readings},
+        **{f"clients_{n}": f"{row.used[n]:.6g}" if n in row.used else "" for n in used},
         "generator_cpu_share": f"{row.generator_cpu_share:.4f}",
         "telemetry_dropped_bytes": str(row.dropped_bytes),
     }

@@ -127,7 +127,17 @@ def _used(resources: Resources) -> str:
         memory = each.memory_peak_bytes
         share = "" if memory is None else f" ({format_size(memory)} each)"
         parts.append(f"{format_size(resources.memory_peak_bytes)} at the peak{share}")
+    if resources.throttled_periods:
+        parts.append(f"throttled {resources.throttled_periods} times")
     return ", ".join(parts) or "not accounted on this machine"
+
+
+def _waited(resources: Resources) -> list[tuple[str, str]]:
+    """Pressure (PSI), where the kernel tells it."""
+    names = {"cpu_share": "CPU", "memory_share": "memory", "io_share": "disks"}
+    told = [f"{names.get(name, name)} {share:.1%}" for name, share in resources.pressure.items()]
+    whose = "this machine" if resources.pressure_of == "machine" else "clients"
+    return [(f"{whose} waited", f"for {', '.join(told)} of the time")] if told else []
 
 
 def _times(name: str, requests: Requests) -> list[tuple[str, str]]:
@@ -212,6 +222,7 @@ def _rows(summary: Summary) -> list[tuple[str, str]]:
             f"p99 of starts {ramp.lateness_p99_seconds * 1000:.0f} ms late",
         ),
         ("clients used", _used(summary.resources)),
+        *_waited(summary.resources),
         (
             "controller",
             f"{own.cpu_seconds:.1f} s of CPU, {format_size(own.max_rss_bytes)}, "

@@ -51,6 +51,12 @@ SHOWN = {
     "playlist-segments": "6",
     "memory-max": "512M",
     "cpu-quota": "150%",
+    "memory-high": "256M",
+    "cpu-weight": "500",
+    "tasks-max": "64",
+    "io-weight": "50",
+    "io-read-max": "/var:10M",
+    "oom-policy": "kill",
 }
 
 

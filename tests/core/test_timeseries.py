@@ -34,6 +34,7 @@ def a_row(second: int, *, clients: int = 10, segments: int = 3, start: int = STA
     row.segment_seconds.add(0.1 * clients, segments)
     row.http_errors = Counter({404: 1})
     row.stalls = 1
+    row.used = {"memory_bytes": clients * 1e6, "cpu_pressure": clients / 100}
     row.generator_cpu_share = clients / 100
     return row
 
@@ -189,3 +190,10 @@ def test_rows_add_up_to_measurements() -> None:
     assert totals.playlists.finished == 20
     assert totals.sessions.stalls == 4
     assert totals.segments.durations.count == 12
+
+
+def test_what_hosts_use_adds_up_and_of_pressure_the_worse_is_told() -> None:
+    both = merge([a_series("a", range(1, 3), clients=10), a_series("b", range(1, 3), clients=30)])
+    assert both.rows[0].used == {"memory_bytes": 40e6, "cpu_pressure": 0.3}
+    [again] = read_lines(header_line("r", START) + row_line(both.rows[0])).rows
+    assert again.used == both.rows[0].used

@@ -17,8 +17,10 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from hlsswarm.core.cgroup_text import Stall
 from hlsswarm.core.plan import Address
 from hlsswarm.core.states import ClientState
+from hlsswarm.core.usage import Usage
 from hlsswarm.errors import PreflightError
 from hlsswarm.metrics import server as server_module
 from hlsswarm.metrics.own import OwnMetrics
@@ -390,3 +392,19 @@ def test_ipv6_and_any_port() -> None:
         assert port
         server = MetricsServer(listener, (), lambda: True)
         assert server.address == f"[::1]:{port}"
+
+
+def test_what_the_clients_use_is_told_as_far_as_it_is_accounted(served: Served) -> None:
+    names = {name for name, _ in served.samples()}
+    assert "hlsswarm_clients_memory_bytes" not in names
+    stalls = {"io": Stall(0.1, 2.5, 0.0, 0.0)}
+    served.figures = replace(
+        NOTHING_YET, used=Usage(cpu_seconds=1.5, memory_bytes=7, tasks=2, stalls=stalls)
+    )
+    found = served.samples()
+    assert found["hlsswarm_clients_memory_bytes", ()].value == 7
+    assert found["hlsswarm_clients_tasks", ()].value == 2
+    assert found["hlsswarm_clients_cpu_seconds_total", ()].value == 1.5
+    waited = found["hlsswarm_clients_waiting_seconds_total", (("resource", "io"),)]
+    assert waited.value == 2.5
+    assert ("hlsswarm_clients_disk_read_bytes_total", ()) not in found

@@ -1,4 +1,4 @@
-"""Mounts, members and usage of cgroups: v1, hybrid, v2, containers; from samples and for real."""
+"""Mounts and members of cgroups: v1, hybrid, v2, containers; from samples and for real."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hlsswarm.core.usage import Usage
 from hlsswarm.units import cgroups
-from hlsswarm.units.accounting import Accounting
 from hlsswarm.units.cgroups import Hierarchy, hierarchies
 from tests.units.live import gone
 
@@ -112,51 +110,3 @@ def test_a_sweep_kills_and_removes_what_is_below_and_nothing_else() -> None:
             process.wait()
         cgroups.sweep(directories)
     assert gone(inside.pid)
-
-
-def files(directory: Path, **texts: str) -> Path:
-    directory.mkdir(parents=True)
-    for name, text in texts.items():
-        (directory / name.replace("__", ".")).write_text(text + "\n")
-    return directory
-
-
-def test_usage_of_v1(tmp_path: Path) -> None:
-    files(tmp_path / "acct/a", cpuacct__usage="2500000000")
-    files(
-        tmp_path / "mem/a",
-        memory__max_usage_in_bytes="4096",
-        memory__usage_in_bytes="1024",
-        memory__limit_in_bytes="9223372036854771712",
-    )
-    files(tmp_path / "pids/a", pids__current="7")
-    accounting = Accounting(
-        (
-            ("cpu,cpuacct", tmp_path / "acct"),
-            ("memory", tmp_path / "mem"),
-            ("pids", tmp_path / "pids"),
-        )
-    )
-    assert accounting.usage("/a") == Usage(2.5, 4096, 1024, 7)
-    text = accounting.limit("/a", "memory", "memory.limit_in_bytes", "memory.max")
-    assert text == "9223372036854771712"
-    assert accounting.usage("/nobody") == Usage()
-
-
-def test_usage_of_v2_and_what_an_older_kernel_does_not_tell(tmp_path: Path) -> None:
-    files(
-        tmp_path / "a",
-        cpu__stat="usage_usec 1500000\nuser_usec 1",
-        memory__current="10",
-        pids__current="3",
-        memory__max="max",
-    )
-    accounting = Accounting((("", tmp_path),))
-    assert accounting.usage("/a") == Usage(1.5, None, 10, 3)
-    assert accounting.limit("/a", "memory", "memory.limit_in_bytes", "memory.max") == "max"
-    assert accounting.limit("/a", "cpu", "cpu.cfs_quota_us", "cpu.max") is None
-
-
-def test_nonsense_in_a_file_is_not_accounted(tmp_path: Path) -> None:
-    files(tmp_path / "a", cpu__stat="usage_usec x", memory__current="", pids__current="max")
-    assert Accounting((("", tmp_path),)).usage("/a") == Usage()
