@@ -60,6 +60,7 @@ def consume_command(ffmpeg: Path, url: str, *, decode: bool) -> list[str]:
     copied = ("-fps_mode", "passthrough", "-threads", "1") if decode else ("-c", "copy")
     return [
         *(str(ffmpeg), "-hide_banner", "-nostdin", "-nostats", "-loglevel", "repeat+level+info"),
-        *("-copyts", *options, "-i", url if scheme else f"file:{url}"),
+        # Frames are not held back to guess at the frame rate.
+        *("-copyts", "-fpsprobesize", "0", *options, "-i", url if scheme else f"file:{url}"),
         *("-map", "0:v:0", *copied, "-flush_packets", "1", "-f", "framecrc", "pipe:1"),
     ]

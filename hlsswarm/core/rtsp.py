@@ -21,6 +21,7 @@ BODY_BYTES_MAX = 64 * 1024
 TRACKS_MAX = 16
 _PACKET_HEADER_BYTES = 4
 _MAGIC = 0x24  # "$", RFC 2326 section 10.12
+_SENDER_REPORT = b"\xc8"  # packet type 200
 _METHOD = re.compile(r"[A-Z_]{1,32}")
 _DIGITS = re.compile(r"[0-9]{1,9}")
 _INTERLEAVED = re.compile(r"interleaved=([0-9]{1,3})(?:-([0-9]{1,3}))?")
@@ -104,6 +105,17 @@ def split_packets(data: bytes) -> Iterator[tuple[int, bytes]]:
         end = at + _PACKET_HEADER_BYTES + (data[at + 2] << 8 | data[at + 3])
         yield data[at + 1], data[at:end]
         at = end
+
+
+def sender_reports(packets: Packets) -> dict[int, Packets]:
+    """The last RTCP Sender Report (RFC 3550 section 6.4.1) of each odd channel, if there is one."""
+    if not any(channel % 2 for channel in packets.channels):
+        return {}
+    return {
+        channel: Packets(packet, frozenset((channel,)))
+        for channel, packet in split_packets(packets.data)
+        if channel % 2 and packet[5:6] == _SENDER_REPORT
+    }
 
 
 def renumbered(packets: Packets, channels: Mapping[int, int]) -> Packets:
