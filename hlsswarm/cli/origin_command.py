@@ -20,6 +20,8 @@ from hlsswarm.core.trust import UNCHECKED, Trust
 from hlsswarm.errors import ExitStatus
 from hlsswarm.metrics.server import bind
 from hlsswarm.origin import control
+from hlsswarm.origin.profile_list import profiles_json, profiles_text
+from hlsswarm.origin.readiness import playlist_segments
 from hlsswarm.origin.web_server import ca_file
 from hlsswarm.report.files import check_directory, check_writable
 from hlsswarm.report.run_directory import check_no_run, remove_run
@@ -31,6 +33,9 @@ def _options(arguments: argparse.Namespace) -> OriginOptions:
 
 def origin(arguments: argparse.Namespace) -> ExitStatus:
     """Start, show or stop test origins."""
+    if arguments.action == "profiles":
+        say(profiles_json() if arguments.json else profiles_text())
+        return ExitStatus.OK
     options = _options(arguments)
     if arguments.action == "start":
         return _start(options)
@@ -49,12 +54,15 @@ def origin(arguments: argparse.Namespace) -> ExitStatus:
 
 
 def _start(options: OriginOptions) -> ExitStatus:
-    say(f"Starting the test origin {options.profile} …")
-    url = control.start(options)
+    what = options.profile if options.serve is None else f"of {options.serve}"
+    say(f"Starting the test origin {what} …")
+    url = control.start(options, say_on)
     for run in control.origins(options.manager):
         if run.run == options.run:
             say(f"It runs under systemd {run.systemd_version} ({run.manager} manager).")
-    say(f"It plays: {url}")
+    say(f"It plays: {url}" if options.serve is None else f"It serves {options.serve} at {url}")
+    if (log := control.own_access_log(options)) is not None:
+        say(f"Requests are logged in {log}")
     if options.tls:
         authority = ca_file(options.run)
         say(f"Clients can check its certificate: --tls-verify --ca-file {authority}")
@@ -69,7 +77,9 @@ def _show(there: list[RunStatus]) -> ExitStatus:
         say(f"{run.run}: {run.description}")
         url = run.description.rpartition(" ")[2]
         say(f"  systemd {run.systemd_version} ({run.manager} manager)")
-        say(f"  playlist: {control.playlist_segments(url)} segments")
+        say(f"  playlist: {playlist_segments(url)} segments")
+        if (warning := control.slowness(run.run)) is not None:
+            say(f"  {warning}")
         for unit in run.units:
             say(f"  {unit.name}  {unit.active} ({unit.sub})")
     return ExitStatus.OK
@@ -97,7 +107,7 @@ def demo(arguments: argparse.Namespace) -> ExitStatus:
     control.check(options)
     say(f"hlsswarm {__version__}: {which_manager(options.manager)}")
     say(f"[1/3] Starting the test origin on port {options.port} (ffmpeg encoder, nginx) …")
-    url = control.start(options)
+    url = control.start(options, lambda text: say_on(f"      {text}"))
     try:
         if again:
             remove_run(DEMO_DEFAULTS["out"])

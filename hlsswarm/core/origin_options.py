@@ -23,9 +23,18 @@ def origin_url(listen: str, port: int, path: str, *, tls: bool) -> str:
 
 @dataclass(frozen=True)
 class OriginOptions:
-    """What is asked of an origin."""
+    """What is asked of an origin.
+
+    `profile` is a name or a TOML file, `changes` are texts FIELD=VALUE (profile_text), `encode` is
+    `live` or `once`. `source` is a file to play instead of the test pattern. `serve` is a directory
+    that others write: no encoder then.
+    """
 
     profile: str = "default"
+    changes: tuple[str, ...] = ()
+    encode: str = "live"
+    source: Path | None = None
+    serve: Path | None = None
     listen: str = "127.0.0.1"
     port: int = 8080
     manager: str = "auto"
@@ -42,14 +51,19 @@ class OriginOptions:
 
     @property
     def url(self) -> str:
-        """Where the stream is."""
-        return origin_url(self.listen, self.port, STREAM_PLAYLIST, tls=self.tls)
+        """Where the stream is; of a directory that is served, its root."""
+        path = STREAM_PLAYLIST if self.serve is None else ""
+        return origin_url(self.listen, self.port, path, tls=self.tls)
 
 
 def origin_options(values: Mapping[str, Any]) -> OriginOptions:
     """The options that the values of ORIGIN_SETTINGS, `ffmpeg` and `manager` mean."""
     return OriginOptions(
         profile=values["profile"],
+        changes=tuple(values["set"] or ()),
+        encode=values["encode"],
+        source=values["source"],
+        serve=values.get("serve"),
         listen=values["listen"],
         port=values["port"],
         manager=values["manager"],

@@ -1,41 +1,41 @@
 """The test origin as units: an encoder and nginx, in a run of their own.
 
     origin start ─► slice ─► encoder unit ─► segments in memory ◄─ nginx unit ◄─ clients
-                                └── ready when the playlist that nginx serves has segments
+                                └── ready when every playlist that nginx serves has segments
 
-Knows where files go and when an origin is ready. What the files and commands say is core's.
+Knows in which order things start and when an origin is ready. Who encodes: encoding; what the files
+and commands say is core's.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import sys
-import time
-import urllib.error
-from dataclasses import dataclass
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urljoin
 
-import hlsswarm
 from hlsswarm.controller import runs
 from hlsswarm.controller.services import Services, opened_services
-from hlsswarm.core import names
-from hlsswarm.core.encoder import TestPattern, live_command
+from hlsswarm.core.nginx import HEALTH_PATH
 from hlsswarm.core.origin_options import OriginOptions
-from hlsswarm.core.presentation import has_ladder
-from hlsswarm.core.profiles import STREAM_PLAYLIST, OriginProfile, media_bytes
-from hlsswarm.core.service_specs import Service
-from hlsswarm.core.shipped_profiles import PROFILES
-from hlsswarm.core.unit_specs import Limits
-from hlsswarm.errors import UnitError, UsageError
-from hlsswarm.origin.web_server import WebServer, fetched
-from hlsswarm.programs import find_font
-from hlsswarm.telemetry.ffmpeg_program import find_ffmpeg
-from hlsswarm.units.runtime_directory import media_directory
+from hlsswarm.core.presentation import has_ladder, media_playlists, source_rendition
+from hlsswarm.core.profiles import STREAM_PLAYLIST, OriginProfile
+from hlsswarm.errors import PreflightError, UsageError
+from hlsswarm.origin.encoding import Encoding, write_multivariant
+from hlsswarm.origin.profile_files import find_profile
+from hlsswarm.origin.readiness import lacking, lacking_segments, wait_until
+from hlsswarm.origin.web_server import WebServer
+from hlsswarm.places import media_root
+from hlsswarm.telemetry.pace import TOO_SLOW, presentation_speed
+from hlsswarm.units.runtime_directory import media_directory, runtime_directory
 
-_READY_TIMEOUT_SECONDS = 40.0
-_READY_SEGMENTS = 2
-_ENCODER_MEMORY_BYTES = 768 << 20
+_READY_SECONDS = 36.0
+"""Beside the time that two Media Segments take."""
+_SERVES_SECONDS = 10.0
+_ACCESS_LOG = "access.json"
+_MEDIA_WORD = "media"
 
 
 @dataclass(frozen=True)
@@ -43,21 +43,21 @@ class _Prepared:
     """Programs and profile, checked before anything is started."""
 
     options: OriginOptions
-    profile: OriginProfile
-    ffmpeg: Path
     server: WebServer
+    encoding: Encoding | None
 
 
 def check(options: OriginOptions) -> _Prepared:
-    """What an origin needs. Raises UsageError or PreflightError for what is not there."""
-    profile = PROFILES.get(options.profile)
-    if profile is None:
-        raise UsageError(
-            f"There is no profile {options.profile!r}.", hint=f"There is: {', '.join(PROFILES)}."
-        )
+    """What an origin needs. Raises HlsSwarmError for what is not there."""
+    if options.serve is not None:
+        server = _directory_server(options, _served(options.serve))
+        server.check()
+        return _Prepared(options, server, None)
+    profile = find_profile(options.profile, options.changes)
     server = _web_server(options, profile)
     server.check()
-    return _Prepared(options, profile, find_ffmpeg(options.ffmpeg).path, server)
+    encoding = Encoding.checked(profile, options.ffmpeg, options.encode, options.source)
+    return _Prepared(options, server, encoding)
 
 
 def _web_server(options: OriginOptions, profile: OriginProfile) -> WebServer:
@@ -76,119 +76,167 @@ def _web_server(options: OriginOptions, profile: OriginProfile) -> WebServer:
     )
 
 
+def own_access_log(options: OriginOptions) -> Path | None:
+    """The log that a profile asks for, in the run's directory; None when it asks for none, or
+    another file was named.
+    """
+    if options.serve is not None or options.access_log is not None:
+        return None
+    profile = find_profile(options.profile, options.changes)
+    return runtime_directory() / options.run / _ACCESS_LOG if profile.access_log else None
+
+
+def _served(directory: Path) -> Path:
+    """The directory that is meant: `media` is the one of preview encoders and ladders."""
+    if str(directory) != _MEDIA_WORD:
+        return Path(os.path.abspath(directory))  # noqa: PTH100
+    root = media_root()
+    root.mkdir(mode=0o755, parents=True, exist_ok=True)
+    return root
+
+
+def _directory_server(options: OriginOptions, directory: Path) -> WebServer:
+    if options.source is not None or options.changes:
+        raise UsageError(
+            "--serve serves what others write: --source and --set say nothing there.",
+            hint="Leave out --serve, or the others.",
+        )
+    if not directory.is_dir():
+        raise PreflightError(f"--serve {directory} is not a directory.")
+    return WebServer(
+        run=options.run,
+        listen=options.listen,
+        port=options.port,
+        title=f"directory {directory}",
+        status_lines=(f"/NAME/{STREAM_PLAYLIST}  what encoders write to {directory}/NAME",),
+        nginx=options.nginx,
+        access_log=options.access_log,
+        tls=options.tls,
+        tls_names=options.tls_names,
+    )
+
+
 def _status_lines(profile: OriginProfile) -> tuple[str, ...]:
     """What the web server's status page says of the stream."""
+    count = f", {profile.playlist_segments} in the playlist" if profile.is_live else ""
     return (
-        f"/{STREAM_PLAYLIST}  the stream: Media Segments of {profile.segment_seconds} s,"
-        f" {profile.playlist_segments} in the playlist",
+        f"/{STREAM_PLAYLIST}  the stream: Media Segments of {profile.segment_seconds} s{count}",
         *(
             f"    {rendition.width}x{rendition.height}, {rendition.frame_rate} frames/s,"
             f" video {rendition.video_bitrate_kbps} kbit/s,"
             f" audio {rendition.audio_bitrate_kbps} kbit/s"
             for rendition in profile.renditions
         ),
+        *(f"    audio {track.name}, {track.bitrate_kbps} kbit/s" for track in profile.audio),
     )
 
 
-def start(options: OriginOptions) -> str:
-    """Start an origin and wait until its stream plays; the stream's URL.
+def start(options: OriginOptions, say: Callable[[str], None]) -> str:
+    """Start an origin and wait until its stream plays; the stream's URL. `say` is told of what
+    takes long, and what will not do.
 
     Raises HlsSwarmError, and leaves nothing behind then.
     """
     prepared = check(options)
-    asyncio.run(_start(prepared))
+    asyncio.run(_start(prepared, say))
     return options.url
 
 
-async def _start(prepared: _Prepared) -> None:
-    options = prepared.options
+async def _start(prepared: _Prepared, say: Callable[[str], None]) -> None:
+    options, encoding = prepared.options, prepared.encoding
+    what = f"of {options.serve}" if encoding is None else encoding.profile.name
     async with opened_services(
         options.run,
-        f"test origin {prepared.profile.name} at {options.url}",
+        f"test origin {what} at {options.url}",
         manager=options.manager,
         taken=f"A test origin on port {options.port} runs already: {options.url}",
         taken_hint="`hlsswarm origin status` shows it, `hlsswarm origin stop` ends it.",
     ) as services:
         prepared.server.check_port()
-        needed = media_bytes(prepared.profile)
-        media = media_directory(services.directory, needed_bytes=needed)
-        for service in _services(prepared, services, media):
-            await services.start(service)
-        await _wait_until_ready(options, services)
+        if encoding is None:
+            await _serve(prepared, services)
+        else:
+            await _play(prepared, encoding, services, say)
 
 
-def _services(prepared: _Prepared, services: Services, media: Path) -> tuple[Service, Service]:
-    run, profile = prepared.options.run, prepared.profile
-    encoder_unit = names.encoder_unit(run, profile.name)
-    encoder = Service(
-        name=encoder_unit,
-        slice_name=names.origin_slice(run),
-        description=f"hlsswarm encoder {profile.name}",
-        command=live_command(
-            prepared.ffmpeg,
-            profile,
-            media,
-            start_number=int(time.time()),
-            source=TestPattern(find_font()),
-        ),
-        log=services.log(encoder_unit),
-        # The segments in memory are charged to the encoder, which writes them.
-        limits=Limits(memory_max_bytes=_ENCODER_MEMORY_BYTES + 2 * media_bytes(profile)),
-        before=(_tidy_command(media, profile),),
-        environment=(f"PYTHONPATH={Path(hlsswarm.__file__).parent.parent}",),
+async def _serve(prepared: _Prepared, services: Services) -> None:
+    await services.start(
+        prepared.server.service(services, _served(prepared.options.serve or Path()))
     )
-    return encoder, prepared.server.service(services, media)
+    url = urljoin(prepared.options.url, HEALTH_PATH)
+    await wait_until(
+        lambda: lacking(url, b"ok"), services, what=url, timeout_seconds=_SERVES_SECONDS
+    )
 
 
-def _tidy_command(media: Path, profile: OriginProfile) -> tuple[str, ...]:
-    keep = str(profile.unreferenced_segments)
-    return (sys.executable, "-m", "hlsswarm.origin.tidy", str(media), keep)
+async def _play(
+    prepared: _Prepared, encoding: Encoding, services: Services, say: Callable[[str], None]
+) -> None:
+    profile, url = encoding.profile, prepared.options.url
+    media = media_directory(services.directory, needed_bytes=encoding.needed_bytes)
+    server = prepared.server
+    if profile.access_log and server.access_log is None:
+        server = replace(server, access_log=services.directory / _ACCESS_LOG)
+    nginx = server.service(services, media)
+    await encoding.start(services, media, say)
+    await services.start(nginx)
+    paths = [playlist.path for playlist in media_playlists(profile)]
+    await wait_until(
+        lambda: lacking_segments(url, paths),
+        services,
+        what=f"The stream at {url}",
+        timeout_seconds=_READY_SECONDS + 2 * profile.segment_seconds,
+        hint="Is this machine fast enough to encode the profile? Try `--encode once`.",
+    )
+    write_multivariant(profile, media)
+    if has_ladder(profile):
+        await wait_until(
+            lambda: lacking(url, b"#EXT-X-STREAM-INF"),
+            services,
+            what=f"The stream at {url}",
+            timeout_seconds=_SERVES_SECONDS,
+        )
+    if profile.is_live and encoding.mode == "live":
+        await _look_at_speed(profile, media, say)
 
 
-async def _wait_until_ready(options: OriginOptions, services: Services) -> None:
-    """Wait until the playlist has segments. Raises UnitError as soon as a unit fails."""
-    deadline = time.monotonic() + _READY_TIMEOUT_SECONDS
-    while await asyncio.to_thread(playlist_segments, options.url) < _READY_SEGMENTS:
-        for unit in services.manager.list_units(names.run_pattern(options.run)):
-            if unit.sub not in {"running", "start", "start-pre"}:
-                said = _last_line(services.log(unit.name))
-                raise UnitError(f"{unit.name} does not run: {said}")
-        if time.monotonic() > deadline:
-            encoder = next(name for name in services.started if "-encoder-" in name)
-            raise UnitError(
-                f"The stream at {options.url} does not play after {_READY_TIMEOUT_SECONDS:.0f} s: "
-                f"{_why_not(options.url)}; the encoder: {_last_line(services.log(encoder))}",
-                hint="Is this machine fast enough to encode the profile?",
-            )
-        await asyncio.sleep(0.1)
+async def _look_at_speed(profile: OriginProfile, media: Path, say: Callable[[str], None]) -> None:
+    """Say when the encoder does not keep up, which is held against one more segment."""
+    playlist = _slowest_playlist(profile, media)
+    speed = presentation_speed(playlist)
+    if speed is not None and speed < TOO_SLOW:
+        await asyncio.sleep(profile.segment_seconds / speed)
+        speed = presentation_speed(playlist)
+    if speed is not None and speed < TOO_SLOW:
+        say(_too_slow_text(speed))
 
 
-def _last_line(log: Path) -> str:
-    with contextlib.suppress(OSError):
-        lines = log.read_text(errors="replace").strip().splitlines()
-        if lines:
-            return lines[-1][:300]
-    return "it left no message"
+def _too_slow_text(speed: float) -> str:
+    """What is said of an encoder that does not keep up with real time."""
+    return (
+        f"Warning: this machine encodes at {speed:.2f} times real time: the stream will stall.\n"
+        "  Hint: `--encode once` encodes before it plays; `--set` makes a profile smaller."
+    )
 
 
-def playlist_segments(url: str) -> int:
-    """Media Segments in the playlist now; 0 when it is not there."""
-    try:
-        return fetched(url).count(b"#EXTINF")
-    except OSError:
-        return 0
+def _slowest_playlist(profile: OriginProfile, media: Path) -> Path:
+    """One ffmpeg makes all Renditions; the largest comes last."""
+    largest = source_rendition(profile)
+    return next(media / one.path for one in media_playlists(profile) if one.part == largest)
 
 
-def _why_not(url: str) -> str:
-    """Why the stream does not play, as far as the web server tells."""
-    try:
-        fetched(url)
-    except urllib.error.HTTPError as error:
-        with error:
-            return f"nginx answers {error.code} {error.reason}"
-    except OSError as error:
-        return str(error)
-    return "its playlist has no segments"
+def slowness(run: str) -> str | None:
+    """What is to be said of an origin's encoder that does not keep up; None when it does, where
+    there is none, and while it cannot be told.
+    """
+    media = runtime_directory() / run / "media"
+    speeds = [
+        speed
+        for playlist in (media / STREAM_PLAYLIST, *media.glob(f"*/{STREAM_PLAYLIST}"))
+        if (speed := presentation_speed(playlist)) is not None
+    ]
+    slowest = min(speeds, default=1.0)
+    return _too_slow_text(slowest) if slowest < TOO_SLOW else None
 
 
 def origins(kind: str) -> list[runs.RunStatus]:
