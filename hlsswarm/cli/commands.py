@@ -11,6 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hlsswarm.cli.arguments import RUN_EXAMPLES, add_manager, add_run, add_settings
+from hlsswarm.cli.configuration_arguments import (
+    CHECK_EXAMPLES,
+    CONFIG_EXAMPLES,
+    OPTIONS_EXAMPLES,
+    SCHEMA_EXAMPLES,
+    add_check,
+    add_config,
+    add_options,
+    add_schema,
+)
 from hlsswarm.cli.encoder_arguments import ENCODER_EXAMPLES, add_encoder
 from hlsswarm.cli.fault_arguments import FAULT_EXAMPLES, add_fault
 from hlsswarm.cli.ladder_arguments import LADDER_EXAMPLES, add_ladder
@@ -92,6 +102,34 @@ COMMANDS: tuple[Command, ...] = (
         SERVE_EXAMPLES,
         add_serve,
         "serve_command.serve",
+    ),
+    Command(
+        "check",
+        "say what is wrong with a rig's file, or what rig it would be",
+        CHECK_EXAMPLES,
+        add_check,
+        "configuration_command.check",
+    ),
+    Command(
+        "config",
+        "write a rig's file anew, in order and without secrets",
+        CONFIG_EXAMPLES,
+        add_config,
+        "configuration_command.config",
+    ),
+    Command(
+        "schema",
+        "what a rig's file can hold, as JSON Schema",
+        SCHEMA_EXAMPLES,
+        add_schema,
+        "configuration_command.schema",
+    ),
+    Command(
+        "options",
+        "what a rig's file can hold, for people",
+        OPTIONS_EXAMPLES,
+        add_options,
+        "configuration_command.options",
     ),
     Command(
         "doctor",

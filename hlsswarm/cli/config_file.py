@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from hlsswarm.core.rig_reading import Problem, located, toml_problem
 from hlsswarm.core.setting import Setting
+from hlsswarm.core.setting_values import Path as KeyPath
+from hlsswarm.core.setting_values import Wrong, read_table
 from hlsswarm.core.settings import RUN_SETTINGS
-from hlsswarm.errors import ConfigurationError, HlsSwarmError
+from hlsswarm.core.toml_lines import key_lines
+from hlsswarm.errors import ConfigurationError
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -27,64 +30,51 @@ def read_config(path: Path) -> dict[str, Any]:
 def read_document(path: Path) -> dict[str, Any]:
     """A TOML file as it is. Raises ConfigurationError."""
     try:
-        return tomllib.loads(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
-        raise ConfigurationError(f"--config {path} cannot be read: {reason}.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{path} is not TOML: {error}.") from None
+        return tomllib.loads(_text(path))
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(problem_line(path, toml_problem(error))) from None
 
 
 def read_values(
-    path: Path, table: Mapping[str, Any], settings: Sequence[Setting], *, texts: Sequence[str]
+    path: Path,
+    table: Mapping[str, Any],
+    settings: Sequence[Setting],
+    *,
+    texts: Sequence[str],
+    where: KeyPath = (),
 ) -> dict[str, Any]:
     """Values of a table of the file, by setting; `texts` are keys that are taken as they are.
 
-    Raises ConfigurationError with everything that is wrong in the table.
+    `where` is the table's place in the file. Raises ConfigurationError with everything that is
+    wrong in the table, a line each.
     """
-    by_key = {setting.key: setting for setting in settings}
-    values: dict[str, Any] = {}
-    wrong: list[str] = []
-    for name, value in table.items():
-        key = name.replace("-", "_")
-        try:
-            values[key] = str(value) if key in texts else _value(name, by_key, value)
-        except ConfigurationError as error:
-            wrong.append(f"{error.message} {error.hint or ''}".strip())
+    plain = {key: value for key, value in table.items() if key in texts}
+    rest = {key: value for key, value in table.items() if key not in texts}
+    read = read_table(settings, rest, either_dash=True)
+    wrong = [Wrong((*where, *each.path), each.sentence, each.hint) for each in read.wrong]
+    wrong += (
+        Wrong((*where, key), f"{key} is text.", "Write it in quotes.")
+        for key, value in plain.items()
+        if not isinstance(value, str)
+    )
     if wrong:
-        raise ConfigurationError(f"{path}: " + " ".join(wrong))
-    return values
+        problems = located(wrong, {}, key_lines(_text(path)))
+        raise ConfigurationError("\n".join(problem_line(path, each) for each in problems))
+    # argparse appends to what it finds, and can do so to lists alone.
+    lists = {row.key for row in settings if row.repeat}
+    values = {key: list(v) if key in lists else v for key, v in read.values.items()}
+    return {**plain, **values}
 
 
-def _value(name: str, by_key: Mapping[str, Setting], value: Any) -> Any:
-    key = name.replace("-", "_")
-    setting = by_key.get(key)
-    if setting is None:
-        near = get_close_matches(key, by_key, 1)
-        meant = f" Is {near[0].replace('_', '-')} meant?" if near else ""
-        raise ConfigurationError(f"There is no setting {name!r}.{meant}")
-    if setting.flag:
-        if not isinstance(value, bool):
-            raise ConfigurationError(f"{name} is true or false.")
-        return value
-    if setting.repeat:
-        if not isinstance(value, list):
-            raise ConfigurationError(f"{name} is a list.")
-        return [_read(setting, item) for item in value]
-    return _read(setting, value)
+def problem_line(path: Path, problem: Problem) -> str:
+    """`FILE:LINE: key: what is wrong`, as editors understand it."""
+    line = "" if problem.line is None else f":{problem.line}"
+    return f"{path}{line}: {problem}"
 
 
-def _read(setting: Setting, value: Any) -> Any:
-    """A value read as its flag's text would be."""
-    if isinstance(value, (dict, list)):
-        raise ConfigurationError(f"{setting.name} is one value.")
-    text = ("on" if value else "off") if isinstance(value, bool) else str(value)
+def _text(path: Path) -> str:
     try:
-        return setting.parse(text)
-    except ValueError:
-        wanted = setting.wanted or "another value"
-        raise ConfigurationError(
-            f"{setting.name} {text!r} cannot be read: give {wanted}."
-        ) from None
-    except HlsSwarmError as error:
-        raise ConfigurationError(f"{setting.name}: {error.message}", hint=error.hint) from None
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise ConfigurationError(f"--config {path} cannot be read: {reason}.") from None

@@ -96,10 +96,11 @@ def _configuration(path: Path | None) -> tuple[dict[str, Any], list[dict[str, An
         raise ConfigurationError(f"{path}: streams are [[{_TABLES}]] tables.")
     general = read_values(path, found, (*PUBLISH_SETTINGS, *STREAM_SETTINGS), texts=("url",))
     read = []
-    for stream in tables:
+    for number, stream in enumerate(tables):
         if _FILE in stream and "source" not in stream:
             stream["source"] = stream.pop(_FILE)
-        read.append(read_values(path, stream, STREAM_SETTINGS, texts=("url", "name")))
+        place = (_TABLES, number)
+        read.append(read_values(path, stream, STREAM_SETTINGS, texts=("url", "name"), where=place))
     for values in (general, *read):
         source = values.get("source")
         if source is not None and (path.parent / source).is_file():

@@ -159,5 +159,6 @@ def _item_at(document: Mapping[str, Any], path: Path) -> str:
     """The item that a path is in, by its name."""
     if len(path) < 2 or not isinstance(path[1], int):
         return ""
-    name = document[str(path[0])][path[1]].get("name")
+    tables = document.get(str(path[0]), ())
+    name = tables[path[1]].get("name") if tables else None
     return f'{path[0]} "{name}"' if isinstance(name, str) and name.isprintable() and name else ""

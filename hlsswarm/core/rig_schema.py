@@ -83,9 +83,8 @@ def _kind(kind: Kind) -> dict[str, Any]:
 
 
 def help_text(row: Setting) -> str:
-    """The meaning as a sentence; help texts are written for argparse, whose `%%` is one."""
-    text = row.help.replace("%%", "%")
-    return text[0].upper() + text[1:] + ("" if text.endswith(".") else ".")
+    """The meaning, as --help has it; its texts are written for argparse, whose `%%` is one."""
+    return row.help.replace("%%", "%")
 
 
 def default_of(row: Setting) -> Any:
@@ -160,7 +159,7 @@ def _value_text(row: Setting) -> str:
     """What may be written, in a few words."""
     kind = row.kind
     text = ", ".join(f"`{choice}`" for choice in kind.choices) or kind.name
-    if "boolean" in kind.types:
+    if "boolean" in kind.types and kind.name != "value":
         text = "`true`, `false`" + (f", {text}" if kind.choices else "")
     if kind.minimum is not None and kind.maximum is not None:
         text += f", {kind.minimum:g} to {kind.maximum:g}"

@@ -1,0 +1,102 @@
+"""`hlsswarm check`, `config`, `schema` and `options`: a rig's file, and what can stand in it."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+
+from hlsswarm.cli.config_file import problem_line
+from hlsswarm.cli.output import say
+from hlsswarm.core import rig_schema, rig_summary
+from hlsswarm.core.headers import MASK
+from hlsswarm.core.rig import RigConfig
+from hlsswarm.core.rig_reading import Reading, read_rig
+from hlsswarm.core.rig_text import write_config
+from hlsswarm.errors import ConfigurationError, ExitStatus
+from hlsswarm.report.files import check_writable, write_atomically
+
+CHECK_SCHEMA = "hlsswarm.check/1"
+
+
+def check(arguments: argparse.Namespace) -> ExitStatus:
+    """Say what is wrong with a file, or what rig it would be."""
+    reading = _reading(arguments.file)
+    if arguments.json:
+        say(json.dumps(_document(arguments.file, reading), indent=2, ensure_ascii=False))
+    elif reading.config is None:
+        for problem in reading.problems:
+            say(problem_line(arguments.file, problem))
+        count = len(reading.problems)
+        say(f"{count} mistake{'' if count == 1 else 's'} in {arguments.file}.")
+    else:
+        say(f"{arguments.file} is right: {rig_summary.sentence(reading.config)}")
+        for line in rig_summary.lines(reading.config):
+            say(f"  {line}")
+    return ExitStatus.CONFIGURATION if reading.config is None else ExitStatus.OK
+
+
+def config(arguments: argparse.Namespace) -> ExitStatus:
+    """Write a rig's file anew: in order, and without secrets."""
+    text = write_config(read_rig_file(arguments.source))
+    if arguments.write is None:
+        say(text.rstrip("\n"))
+        return ExitStatus.OK
+    check_writable(arguments.write)
+    write_atomically(arguments.write, text)
+    say(f"Written: {arguments.write}")
+    if MASK in text:
+        say(f"Secrets were left out: put them in where it says {MASK}.")
+    return ExitStatus.OK
+
+
+def schema(arguments: argparse.Namespace) -> ExitStatus:
+    """What a file can hold, for programs."""
+    shown = (
+        {"schema": rig_schema.OPTIONS_SCHEMA, "options": rig_schema.options()}
+        if arguments.options
+        else rig_schema.json_schema()
+    )
+    say(json.dumps(shown, indent=2, ensure_ascii=False))
+    return ExitStatus.OK
+
+
+def options(arguments: argparse.Namespace) -> ExitStatus:
+    """What a file can hold, for people."""
+    if arguments.markdown:
+        say(rig_schema.markdown().rstrip("\n"))
+        return ExitStatus.OK
+    for row in rig_schema.options():
+        default = "" if row["default"] is None else f" (default {json.dumps(row['default'])})"
+        say(f"{row['name']}{default}\n    {row['description']}")
+    return ExitStatus.OK
+
+
+def read_rig_file(path: Path) -> RigConfig:
+    """The rig of a file. Raises ConfigurationError with everything that is wrong, a line each."""
+    reading = _reading(path)
+    if reading.config is None:
+        raise ConfigurationError("\n".join(problem_line(path, each) for each in reading.problems))
+    return reading.config
+
+
+def _reading(path: Path) -> Reading:
+    try:
+        return read_rig(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise ConfigurationError(
+            f"{path} cannot be read: {reason}.", hint="Give a rig's file, in TOML."
+        ) from None
+
+
+def _document(path: Path, reading: Reading) -> dict[str, object]:
+    config = reading.config
+    return {
+        "schema": CHECK_SCHEMA,
+        "file": str(path),
+        "ok": config is not None,
+        "problems": [dataclasses.asdict(problem) for problem in reading.problems],
+        "summary": None if config is None else rig_summary.totals(config),
+    }
