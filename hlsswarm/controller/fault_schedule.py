@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -26,8 +26,10 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 class Injector(Protocol):
     """Gives a test origin of this machine, by its port, faults and takes them away."""
 
-    def check(self, port: int) -> None:
-        """Raise PreflightError when no test origin of ours is there."""
+    def check(self, port: int, faults: Iterable[Fault]) -> None:
+        """Raise PreflightError when no test origin of ours is there, UsageError for faults that
+        can meet nothing there.
+        """
 
     async def start(self, port: int, fault: Fault, *, run: str) -> int:
         """Put a fault in force, at most until the run ends; its number. Raises HlsSwarmError."""
@@ -72,7 +74,7 @@ def check_faults(plan: Plan, injector: Injector | None) -> None:
         return
     if injector is None:
         raise ConfigurationError("This command has no faults.", hint="Use `hlsswarm run`.")
-    injector.check(origin_port(plan))
+    injector.check(origin_port(plan), plan.faults)
 
 
 class FaultSchedule:

@@ -21,12 +21,21 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hlsswarm.core import faults
+from hlsswarm.core.faults import Fault
 from hlsswarm.core.nginx import Site, nginx_configuration, site_of_json
 from hlsswarm.core.nginx_faults import ActiveFault, FaultPaths
-from hlsswarm.errors import HlsSwarmError, UnitError
+from hlsswarm.errors import HlsSwarmError, UnitError, UsageError
 from hlsswarm.origin.nginx_control import CONTROL_SOCKET, RunningNginx
 
-__all__ = ["SITE_FILE", "apply", "fault_paths", "open_faults", "remove", "reserved_number"]
+__all__ = [
+    "SITE_FILE",
+    "apply",
+    "check_variant",
+    "fault_paths",
+    "open_faults",
+    "remove",
+    "reserved_number",
+]
 
 SITE_FILE = "site.json"
 """What nginx serves, for whoever writes its configuration anew."""
@@ -56,6 +65,19 @@ def site_of(directory: Path) -> tuple[Path, Site]:
     """The nginx program of a run and what it serves. Raises OSError, ValueError."""
     document = json.loads((directory / SITE_FILE).read_text())
     return Path(document["nginx"]), site_of_json(document["site"])
+
+
+def check_variant(directory: Path, fault: Fault) -> None:
+    """Raise UsageError for a Rendition that the origin in a run's directory does not have."""
+    if fault.variant is None:
+        return
+    _, site = site_of(directory)
+    found = sorted(path.parent.name for path in site.document_root.glob(f"[!.]*/{_PLAYLISTS}"))
+    if fault.variant not in found:
+        raise UsageError(
+            f"The stream has no Rendition {fault.variant}.",
+            hint=f"It has {', '.join(found)}." if found else "It has but one: leave variant= out.",
+        )
 
 
 def reserved_number(directory: Path) -> int:

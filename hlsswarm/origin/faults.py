@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,9 +26,16 @@ from hlsswarm.core.faults import Fault
 from hlsswarm.core.service_specs import PlainStop, Service, ServiceRestart
 from hlsswarm.core.unit_specs import Limits, Property
 from hlsswarm.errors import HlsSwarmError, PreflightError, UnitError, UsageError
-from hlsswarm.origin.fault_files import SITE_FILE, fault_paths, reserved_number, site_of
+from hlsswarm.origin.fault_files import (
+    SITE_FILE,
+    check_variant,
+    fault_paths,
+    reserved_number,
+    site_of,
+)
 from hlsswarm.programs import find_program
 from hlsswarm.units.connect import release, running_managers
+from hlsswarm.units.runtime_directory import runtime_directory
 
 __all__ = ["OriginFaults", "RunningFault", "check_origin", "listed", "start", "stop"]
 
@@ -91,6 +98,7 @@ async def start(kind: str, port: int, fault: Fault, *, run: str | None = None) -
                 f"The test origin on port {port} cannot have faults.",
                 hint="It was started by another version: stop it, and start it again.",
             )
+        check_variant(services.directory, fault)
         if fault.needs_server:
             await _start_server(port, services)
         number = reserved_number(services.directory)
@@ -212,9 +220,14 @@ class OriginFaults:
 
     kind: str
 
-    def check(self, port: int) -> None:
-        """Raise PreflightError when no test origin runs on this port."""
+    def check(self, port: int, faults: Iterable[Fault]) -> None:
+        """Raise PreflightError when no test origin runs on this port, UsageError for a fault that
+        can meet nothing there.
+        """
         check_origin(self.kind, port)
+        with contextlib.suppress(OSError):  # it ends meanwhile: the start will tell
+            for fault in faults:
+                check_variant(runtime_directory() / _run(port), fault)
 
     async def start(self, port: int, fault: Fault, *, run: str) -> int:
         """Put a fault in force until the run ends; its number."""

@@ -291,6 +291,7 @@ def test_bad_input(served: Served) -> None:
         ("start", "status=99"): (2, "status=99 is no error that an origin answers."),
         ("start", "at=5s", "stale"): (2, "at= is for the faults of a plan (`run --fault`)."),
         ("start",): (2, "What is to go wrong?"),
+        ("start", "stale", "variant=360p"): (2, "The stream has no Rendition 360p."),
         ("stop", "999"): (2, f"There is no fault 999 on port {served.port}."),
         ("stop", "one"): (2, "'one' is no number of a fault."),
         ("stop",): (2, "Name the faults to stop, or --all."),
@@ -308,6 +309,11 @@ def test_bad_input(served: Served) -> None:
     planned = ("run", "--metrics", "off", "--duration", "5s", "--fault")
     late = served.place.run(*planned, "at=9s stale", f"http://127.0.0.1:{served.port}{TOP}")
     assert late.sentence == "A fault at 9s comes after the end of a run of 5s."
+    absent = served.place.run(
+        *planned, "stale variant=360p", f"http://127.0.0.1:{served.port}{TOP}"
+    )
+    assert absent.sentence == "The stream has no Rendition 360p."
+    assert absent.hint == "It has 480p, 720p."
     far = served.place.run(*planned, "stale", "http://192.0.2.7/stream.m3u8")
     assert far.sentence.startswith("--fault is for a test origin on this machine")
     other = served.place.run(*planned, "stale", "http://127.0.0.1:1/stream.m3u8")
