@@ -9,11 +9,12 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
+from hlsswarm.core.kinds import INTEGER, NUMBER, STRING, Kind, reads
 from hlsswarm.core.limit_settings import SERVICE_KINDS, limit_setting
 from hlsswarm.core.setting import (
     Setting,
@@ -106,6 +107,7 @@ class EncoderSettings:
     playlist_segments: int = 3
 
 
+@reads(Kind("picture size", pattern="source|[0-9]{2,5}x[0-9]{2,5}", example="1280x720"))
 def picture_size(text: str) -> PictureSize | None:
     """`1280x720`, both even; or `source`, which is None. Raises ValueError."""
     if text == "source":
@@ -119,6 +121,7 @@ def picture_size(text: str) -> PictureSize | None:
     return found
 
 
+@reads(Kind("bit rate", (STRING, INTEGER), r"[0-9]+(?:\.[0-9]+)?[kKmM]?", minimum=1, example="5M"))
 def bitrate(text: str) -> int:
     """Kilobits per second of `5M`, `800k`, `2.5M`, or a bare number of bits. Raises ValueError."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([kKmM]?)", text)
@@ -130,6 +133,7 @@ def bitrate(text: str) -> int:
     return round(kbps)
 
 
+@reads(Kind("frame rate", (STRING, NUMBER), minimum=0, maximum=1000, example=25))
 def frame_rate(text: str) -> str:
     """Pictures per second: `25`, `29.97`, `30000/1001`. Raises ValueError."""
     match = re.fullmatch(r"(\d{1,6}(?:\.\d+)?)(?:/([1-9]\d{0,5}))?", text)
@@ -138,6 +142,7 @@ def frame_rate(text: str) -> str:
     return text
 
 
+@reads(Kind("word", pattern="[a-z0-9_-]{1,32}"))
 def _word(text: str) -> str:
     """A name of ffmpeg's, as presets have. Raises ValueError."""
     if not re.fullmatch(r"[a-z0-9_-]{1,32}", text):
@@ -145,6 +150,7 @@ def _word(text: str) -> str:
     return text
 
 
+@reads(replace(duration.kind, minimum=1, maximum=60))
 def _segment_seconds(text: str) -> float:
     """1 s at least: numbers of segments begin with the time in seconds, and stay ahead of it."""
     seconds = duration(text)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hlsswarm.core.kinds import STRING, Kind, described, reads
 from hlsswarm.core.ladder import DEFAULT_LADDER, parse_rungs
 from hlsswarm.core.plan import parse_address
 from hlsswarm.core.setting import Setting, one_of, switch
 from hlsswarm.errors import UsageError
 
 
+@reads(Kind("address", example="127.0.0.1:9091"))
 def _address(text: str) -> object:
     return None if text in {"off", "none"} else parse_address(text)
 
 
+@reads(Kind("NAME=URL", may_hide_secret=True, example="cam=rtsp://10.0.0.7/stream1"))
 def _source(text: str) -> tuple[str, str]:
     name, equals, url = text.partition("=")
     if not equals or not name.strip("/") or not url:
@@ -30,7 +33,8 @@ LADDER_SETTINGS: tuple[Setting, ...] = (
     Setting(
         "rungs", "start",
         f"renditions to begin with (default {','.join(r.name for r in DEFAULT_LADDER)})",
-        parse_rungs, None, "LIST", "presets or NAME=WIDTHxHEIGHT@KBPS, with commas between",
+        described(parse_rungs, "list", types=(STRING,), example="720p,540p=960x540@1200"),
+        None, "LIST", "presets or NAME=WIDTHxHEIGHT@KBPS, with commas between",
         single_dash=False,
     ),
     Setting(

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from hlsswarm.core.kinds import INTEGER, Kind, reads
 from hlsswarm.core.quantities import parse_size
-from hlsswarm.core.setting import SIZE, bounded, integer, one_of, percent, size, tasks
+from hlsswarm.core.setting import SIZE, bounded, one_of, percent, size, tasks, within
 
 INFINITY = (1 << 64) - 1
 """systemd's value of a limit that is not set (`infinity`)."""
@@ -54,6 +55,7 @@ class Bandwidth:
         return f"{self.path}:{size_text(self.bytes_per_second)}"
 
 
+@reads(Kind("path and rate", pattern=r"/[^\u0000]*:[^:]+", example="/var/lib/x:10M"))
 def bandwidth(text: str) -> Bandwidth:
     """`/var/lib/x:10M`. Raises ValueError."""
     path, _, rate = text.rpartition(":")
@@ -62,14 +64,11 @@ def bandwidth(text: str) -> Bandwidth:
     return Bandwidth(path, bounded(parse_size, 1 << 62)(rate))
 
 
-def weight(text: str) -> int:
-    """A weight from 1 to 10000. Raises ValueError."""
-    number = integer(text)
-    if not 1 <= number <= 10_000:
-        raise ValueError(f"{text!r} is no weight")
-    return number
+weight = within(1, 10_000)
+"""A weight, of which 100 is everybody's."""
 
 
+@reads(Kind("integer", (INTEGER,), minimum=1, maximum=1 << 31))
 def task_count(text: str) -> int:
     """A number of processes and threads, at least 1. Raises ValueError."""
     number = tasks(text)

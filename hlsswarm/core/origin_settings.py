@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hlsswarm.core.certificates import parse_name as parse_tls_name
+from hlsswarm.core.kinds import STRING, described
 from hlsswarm.core.setting import Setting, one_of, port
 
 ORIGIN_SETTINGS: tuple[Setting, ...] = (
@@ -35,7 +36,7 @@ ORIGIN_SETTINGS: tuple[Setting, ...] = (
         "origin",
         "encode nothing, serve what others write to a directory; `media`: the one of preview"
         " encoders and ladders",
-        Path,
+        described(Path, "directory", pattern=r"media|[^\u0000]+", example="media"),
         None,
         "DIR",
     ),
@@ -54,7 +55,7 @@ ORIGIN_SETTINGS: tuple[Setting, ...] = (
         "tls-name",
         "origin",
         "a further name that the certificate is for (may be repeated)",
-        parse_tls_name,
+        described(parse_tls_name, "name", types=(STRING,), example="origin.example"),
         (),
         "NAME",
         repeat=True,

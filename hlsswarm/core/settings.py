@@ -308,7 +308,9 @@ RUN_SETTINGS: tuple[Setting, ...] = (
         "origin",
         "what the local test origin is to do wrong, such as 'at=10s for=5s status=503 share=50%%' "
         "(may be repeated; `fault --help`)",
-        parse_fault,
+        described(
+            parse_fault, "fault", types=(STRING,), example="at=10s for=5s status=503 share=50%"
+        ),
         (),
         "WORDS",
         repeat=True,
