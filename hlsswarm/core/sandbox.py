@@ -79,6 +79,8 @@ class Sandbox:
     readable: tuple[Path, ...] = ()
     writable: tuple[Path, ...] = ()
     devices: tuple[Path, ...] = ()
+    reads_others: bool = False
+    """Whether root is to read files of other users, such as an input in somebody's home."""
 
     def parts(self, able: Iterable[str]) -> frozenset[Part]:
         """The parts that are wanted, of those that the manager is able to."""
@@ -133,8 +135,8 @@ class Sandbox:
         kept: tuple[int, ...] = ()
         if self.profile == "server":
             kept = _SERVER_CAPABILITIES
-        elif self.readable and self.profile == "encoder":
-            kept = (_DAC_READ_SEARCH,)  # the user's own file, read by root without its powers
+        elif self.reads_others:
+            kept = (_DAC_READ_SEARCH,)
         return [
             Property("CapabilityBoundingSet", "t", sum(1 << number for number in kept)),
             Property("AmbientCapabilities", "t", 0),
@@ -165,6 +167,10 @@ class Sandbox:
             if binds:
                 result.append(Property(name, "a(ssbt)", binds))
         return result
+
+
+UNWALLED = Sandbox()
+"""What a unit has that nobody has said anything of."""
 
 
 def lacking(able: Iterable[str]) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from hlsswarm import places
 from hlsswarm.controller import runs
 from hlsswarm.controller.log_tail import last_lines
 from hlsswarm.controller.services import Services, opened_services
+from hlsswarm.controller.walled import walled
 from hlsswarm.core import names
 from hlsswarm.core.encoder_options import RUN, EncoderOptions, unit_of
 from hlsswarm.core.headers import redact
@@ -152,7 +153,7 @@ def _service(prepared: _Prepared, services: Services) -> Service:
         log=log,
         starts=None if services.abilities.restart_steps else starts,
     )
-    return Service(
+    service = Service(
         name=options.unit,
         slice_name=names.part_slice(RUN, "encoders"),
         description=f"hlsswarm preview encoder {options.name}",
@@ -171,6 +172,9 @@ def _service(prepared: _Prepared, services: Services) -> Service:
         stop=GracefulStop(),
         restart=ServiceRestart("always", SERVICE_BACKOFF),
     )
+    # The directory above: somebody may remove the encoder's own while it waits.
+    above = prepared.directory.parent
+    return walled(service, "encoder", writable=[above, services.directory])
 
 
 async def _wait_until_written(prepared: _Prepared, services: Services) -> None:

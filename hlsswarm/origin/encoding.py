@@ -20,6 +20,7 @@ from pathlib import Path
 
 import hlsswarm
 from hlsswarm.controller.services import Services
+from hlsswarm.controller.walled import walled
 from hlsswarm.core import names
 from hlsswarm.core.encoder import (
     LOOP_SECONDS_MAX,
@@ -166,7 +167,7 @@ class Encoding:
         pixels = max(part.width * part.height for part in self.profile.renditions)
         # The segments in memory are charged to the encoder, which writes them.
         memory = _ENCODER_MEMORY_BYTES + pixels * _MEMORY_BYTES_A_PIXEL + 2 * self.needed_bytes
-        return Service(
+        service = Service(
             name=unit,
             slice_name=names.origin_slice(services.run),
             description=f"hlsswarm encoder {self.profile.name}",
@@ -175,6 +176,7 @@ class Encoding:
             limits=Limits(memory_max_bytes=memory),
             environment=(f"PYTHONPATH={Path(hlsswarm.__file__).parent.parent}",),
         )
+        return walled(service, "encoder", writable=[writes, services.directory])
 
     def _prepare(self, services: Services, unit: str, root: Path) -> tuple[str, ...]:
         return prepare_command(

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hlsswarm.controller.services import Services
+from hlsswarm.controller.walled import walled
 from hlsswarm.core import names
 from hlsswarm.core.nginx import Site, nginx_command, nginx_configuration
 from hlsswarm.core.service_specs import Service
@@ -121,7 +122,7 @@ class WebServer:
         paths = fault_paths(directory, site)
         configuration.write_text(nginx_configuration(site, paths=paths))
         check_configuration(nginx, configuration, directory)
-        return Service(
+        service = Service(
             name=unit,
             slice_name=names.origin_slice(self.run),
             description=f"hlsswarm nginx on port {self.port}",
@@ -131,6 +132,8 @@ class WebServer:
             # nginx does not bind a socket that a killed one has left.
             before=((str(find_program("rm", package="coreutils")), "-f", str(paths.control)),),
         )
+        logs = [] if site.access_log is None else [site.access_log.parent]
+        return walled(service, "server", writable=[directory, *logs], readable=[document_root])
 
     def _site(self, directory: Path, document_root: Path) -> Site:
         log = self.access_log
