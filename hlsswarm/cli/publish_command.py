@@ -29,7 +29,7 @@ def publish(arguments: argparse.Namespace) -> ExitStatus:
     """Push streams, and report what became of them."""
     general, tables = _configuration(arguments.publish_config)
     given = {key: value for key, value in vars(arguments).items() if value is not None}
-    chosen = {setting.key: setting.default for setting in PUBLISH_SETTINGS}
+    chosen = {setting.key: setting.default_value for setting in PUBLISH_SETTINGS}
     chosen |= {key: value for key, value in (general | given).items() if key in chosen}
     options = _options(arguments, general, tables, chosen)
     json_file: Path | None = chosen["json"]

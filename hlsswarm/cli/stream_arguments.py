@@ -62,11 +62,11 @@ STREAMING_URL = "where to: rtsp://HOST[:PORT]/[PATH], rtmp://HOST/APP, srt://HOS
 
 def _shared(group: str) -> list[Setting]:
     """--ffmpeg and --manager are the same for all commands."""
-    return [
-        dataclasses.replace(setting, group=group)
-        for setting in RUN_SETTINGS
-        if setting.name in {"ffmpeg", "manager"}
-    ]
+    rows = {setting.name: dataclasses.replace(setting, group=group) for setting in RUN_SETTINGS}
+    ffmpeg = dataclasses.replace(
+        rows["ffmpeg"], help="ffmpeg program (default: the one in PATH)", default=None
+    )
+    return [ffmpeg, rows["manager"]]
 
 
 def add_publish(parser: argparse.ArgumentParser) -> None:

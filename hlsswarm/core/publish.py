@@ -24,7 +24,7 @@ NAME_PLACE: Final = "{name}"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 _HINT = "Give, say, rtsp://127.0.0.1:8554/ (or rtmp://, srt://)."
 _STATS_SECONDS = "0.5"
-_DEFAULTS: Mapping[str, Any] = {setting.key: setting.default for setting in STREAM_SETTINGS}
+_DEFAULTS: Mapping[str, Any] = {setting.key: setting.default_value for setting in STREAM_SETTINGS}
 
 
 @dataclass(frozen=True)

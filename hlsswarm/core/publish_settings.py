@@ -7,62 +7,65 @@ its own (a `[[stream]]` table); given outside of one they are for all streams.
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
 
-from hlsswarm.core.quantities import parse_percent
-from hlsswarm.core.setting import DURATION, Setting, duration, integer, one_of, port, switch
+from hlsswarm.core.kinds import INTEGER, NUMBER, STRING, Kind, Reader, reads
+from hlsswarm.core.quantities import PERCENT_PATTERN, parse_percent
+from hlsswarm.core.setting import DURATION, Setting, duration, one_of, port, switch, within
 from hlsswarm.core.videos import PATTERNS, parse_bitrate, parse_picture_size
 
 STREAMS_DEFAULT = 3
 STREAMS_MAX = 1000
-_NUMBER = "a number"
+_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 
 
-def _count(text: str) -> int:
-    number = integer(text)
-    if not 1 <= number <= STREAMS_MAX:
-        raise ValueError(text)
-    return number
+_count = within(1, STREAMS_MAX)
+_fps = within(1, 240)
 
 
-def _fps(text: str) -> int:
-    number = integer(text)
-    if not 1 <= number <= 240:
-        raise ValueError(text)
-    return number
-
-
+@reads(Kind("percent", (STRING, NUMBER), PERCENT_PATTERN, example="90%"))
 def _percent(text: str) -> float:
     """Per cent of the whole machine, as 90.0."""
-    percent = parse_percent(text) * 100
-    if percent > 100:
+    share = parse_percent(text) * 100
+    if share > 100:
         raise ValueError(text)
-    return percent
+    return share
 
 
+@reads(Kind("word", pattern=r"[A-Za-z0-9_][A-Za-z0-9_-]*", example="libx264"))
 def _word(text: str) -> str:
     """A name of an encoder, a preset or a pixel format: goes to ffmpeg as one argument."""
-    if not text or not text.replace("_", "").replace("-", "").isalnum() or text.startswith("-"):
+    if not _WORD.fullmatch(text):
         raise ValueError(text)
     return text
 
 
+@reads(Kind("address", example="127.0.0.1"))
 def _address(text: str) -> str:
     return str(ipaddress.ip_address(text))
 
 
-def _positive(text: str) -> float:
+def _above_nothing(text: str) -> float:
     seconds = duration(text)
     if seconds <= 0:
         raise ValueError(text)
     return seconds
 
 
+_positive = Reader(_above_nothing, duration.kind)
+_size = Reader(parse_picture_size, Kind("picture size", pattern=r"\d+x\d+", example="1280x720"))
+_bitrate = Reader(
+    parse_bitrate,
+    Kind("bit rate", (STRING, INTEGER), r"\d+(\.\d+)?[kKMG]?", minimum=1000, example="2M"),
+)
+
+
 def _picture(group: str) -> tuple[Setting, ...]:
     """What videos and streams have in common."""
     return (
         Setting(
-            "size", group, "picture size of test videos", parse_picture_size, (1280, 720),
+            "size", group, "picture size of test videos", _size, "1280x720",
             "WxH", "a size with even numbers such as 1280x720", single_dash=False,
         ),
         Setting(
@@ -70,8 +73,8 @@ def _picture(group: str) -> tuple[Setting, ...]:
             single_dash=False,
         ),
         Setting(
-            "bitrate", group, "bits a second of the picture, as 2M or 500k", parse_bitrate,
-            2_000_000, "RATE", "a bit rate such as 2M or 500k", single_dash=False,
+            "bitrate", group, "bits a second of the picture", _bitrate, "2M",
+            "RATE", "a bit rate such as 2M or 500k", single_dash=False,
         ),
     )  # fmt: skip
 
@@ -95,11 +98,11 @@ STREAM_SETTINGS: tuple[Setting, ...] = (
         "a pixel format such as yuv420p", single_dash=False,
     ),
     Setting(
-        "loop", "stream", "on: again and again without a seam; off: once", switch, True, "on|off",
+        "loop", "stream", "on: again and again without a seam; off: once", switch, "on", "on|off",
         "on or off", single_dash=False,
     ),
     Setting(
-        "audio", "stream", "sound, too (off: the picture alone)", switch, False, "on|off",
+        "audio", "stream", "sound, too (off: the picture alone)", switch, "off", "on|off",
         "on or off", single_dash=False,
     ),
     Setting(

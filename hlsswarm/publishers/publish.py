@@ -43,6 +43,8 @@ from hlsswarm.telemetry.progress_blocks import Progress, ProgressReader
 _SOCKET = "progress.sock"
 _SAMPLE_SECONDS = 2.0
 _REFUSALS_IN_A_ROW = 3
+_ENDS_TOLD = 3
+"""Of a stream; how many there were is in the lines of status."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,7 +193,8 @@ class Publishing:
                 self._all_finished.set()
             return
         record.failed(ending.label, f"{ending.words}: {ending.complaint}")
-        self.say(f"{record.name} {ending.words}; systemd starts it again.")
+        if record.errors.total() <= _ENDS_TOLD:
+            self.say(f"{record.name} {ending.words}: {ending.complaint}; systemd starts it again.")
 
     # --- from beginning to end ---------------------------------------------------------------
 
