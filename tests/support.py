@@ -244,6 +244,7 @@ def place() -> Iterator[Place]:
         **{key: value for key, value in os.environ.items() if not key.startswith("HLSSWARM_")},
         "HLSSWARM_RUNTIME_DIR": str(root / "r"),
         "HLSSWARM_MEDIA_DIR": str(root / "m"),
+        "HLSSWARM_STATE_DIR": str(root / "s"),
         # What is encoded once is the same for all tests, and for the next time.
         "HLSSWARM_FFMPEG_MINIMAL": str(root / "none"),  # tests/ffmpeg_minimal has it
         "HLSSWARM_CACHE_DIR": str(REPOSITORY / ".cache" / "hlsswarm"),

@@ -15,27 +15,29 @@ from hlsswarm.core.encoder_options import EncoderOptions, unit_of
 from hlsswarm.core.origin_options import OriginOptions
 from hlsswarm.core.plan import Plan
 from hlsswarm.core.rig import Item, RigConfig
-from hlsswarm.core.rig_sections import BY_NAME
+from hlsswarm.core.rig_difference import Change, difference
 from hlsswarm.encoders import preview
 from hlsswarm.origin import control
 from hlsswarm.rig.item import Actions
 from hlsswarm.rig.rig import Rig
 
-Key = tuple[str, str]
-
 
 async def apply(rig: Rig, old: RigConfig, new: RigConfig) -> None:
     """Make the rig what `new` says, where it was what `old` says."""
-    before, after = _enabled(old), _enabled(new)
-    live = {key for key in before.keys() & after.keys() if _changes_live(before[key], after[key])}
-    same = {key for key in before.keys() & after.keys() if before[key] == after[key]}
-    for key in reversed([key for key in before if key not in live | same]):
-        await _remove(rig, key)
-    for key, item in after.items():
-        if key in live:
-            rig.swarm(item.name).change(_plan_of(item))
-        elif key not in same:
-            add(rig, item)
+    change = difference(old, new)
+    begun_anew = [each for each in change.changed if not _goes_on(rig, each)]
+    for item in reversed([*change.removed, *(each.old for each in begun_anew)]):
+        await _remove(rig, item)
+    for each in change.changed:
+        if each not in begun_anew:
+            rig.swarm(each.new.name).change(_plan_of(each.new))
+    for item in (*(each.new for each in begun_anew), *change.added):
+        add(rig, item)
+
+
+def _goes_on(rig: Rig, change: Change) -> bool:
+    """Whether what runs can be changed as it runs."""
+    return change.is_live and change.new.section == "swarm" and change.new.name in rig.swarms
 
 
 def add(rig: Rig, item: Item[Any]) -> None:
@@ -46,29 +48,16 @@ def add(rig: Rig, item: Item[Any]) -> None:
         rig.add_item(_ACTIONS[item.section](item, rig.manager_kind))
 
 
-def _enabled(config: RigConfig) -> dict[Key, Item[Any]]:
-    return {(item.section, item.name): item for item in config.items() if item.enabled}
-
-
-def _changes_live(old: Item[Any], new: Item[Any]) -> bool:
-    """Whether these are two states of one swarm that can go from one to the other as it runs."""
-    if old == new or new.section != "swarm":
-        return False
-    rows = BY_NAME[new.section].settings
-    return all(row.live for row in rows if old.values.get(row.key) != new.values.get(row.key))
-
-
 def _plan_of(item: Item[Any]) -> Plan:
     return replace(cast(Plan, item.options), run_id=item.run)
 
 
-async def _remove(rig: Rig, key: Key) -> None:
-    section, name = key
-    if section == "swarm":
-        if name in rig.swarms:  # else somebody has ended it by hand
-            await rig.remove_swarm(name)
-    elif key in rig.items:
-        await rig.remove_item(section, name)
+async def _remove(rig: Rig, item: Item[Any]) -> None:
+    if item.section == "swarm":
+        if item.name in rig.swarms:  # else somebody has ended it by hand
+            await rig.remove_swarm(item.name)
+    elif (item.section, item.name) in rig.items:
+        await rig.remove_item(item.section, item.name)
 
 
 def _run_is_there(kind: str, run: str) -> bool:
