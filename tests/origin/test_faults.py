@@ -7,7 +7,9 @@ The origin here serves files that do not change, so no encoder is needed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
+import io
 import json
 import math
 import os
@@ -15,12 +17,12 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from hlsswarm.cli.main import main
 from hlsswarm.controller.services import opened_services
 from hlsswarm.origin.web_server import WebServer
 from hlsswarm.units.runtime_directory import media_directory
@@ -34,6 +36,14 @@ PLAYLIST = (
 HIGH, LOW = "/720p/segment-0.ts", "/480p/segment-0.ts"
 HIGH_PLAYLIST, TOP = "/720p/stream.m3u8", "/stream.m3u8"
 EVERYTHING = (HIGH, LOW, HIGH_PLAYLIST, "/480p/stream.m3u8", TOP, "/stream.key")
+
+
+def commanded(*words: str) -> Finished:
+    """`hlsswarm WORDS…`, in this process, which has the place's environment (see `served`)."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = main(words)
+    return Finished(words, status, out.getvalue(), err.getvalue())
 
 
 @dataclass(frozen=True)
@@ -84,7 +94,7 @@ class Served:
 
     def fault(self, *words: str) -> Finished:
         """`hlsswarm fault WORDS… --port PORT`, to its end."""
-        return self.place.run("fault", *words, "--port", str(self.port))
+        return commanded("fault", *words, "--port", str(self.port))
 
     def begin(self, *words: str) -> int:
         """Put a fault in force; its number."""
@@ -92,7 +102,7 @@ class Served:
         assert started.status == 0, started.err
         return int(started.out.split()[1])
 
-    @contextmanager
+    @contextlib.contextmanager
     def failing(self, *words: str) -> Iterator[int]:
         """A fault for the length of a block; its number. Afterwards all is as it was."""
         number = self.begin(*words)
@@ -303,20 +313,18 @@ def test_bad_input(served: Served) -> None:
         told = served.fault(*words)
         assert (told.status, told.sentence) == (status, sentence)
         assert told.hint
-    nowhere = served.place.run("fault", "start", "--port", "1", "stale")
+    nowhere = commanded("fault", "start", "--port", "1", "stale")
     assert (nowhere.status, nowhere.sentence) == (106, "No test origin runs on port 1.")
     assert nowhere.hint == f"There is one on port {served.port}: --port."
     planned = ("run", "--metrics", "off", "--duration", "5s", "--fault")
-    late = served.place.run(*planned, "at=9s stale", f"http://127.0.0.1:{served.port}{TOP}")
+    late = commanded(*planned, "at=9s stale", f"http://127.0.0.1:{served.port}{TOP}")
     assert late.sentence == "A fault at 9s comes after the end of a run of 5s."
-    absent = served.place.run(
-        *planned, "stale variant=360p", f"http://127.0.0.1:{served.port}{TOP}"
-    )
+    absent = commanded(*planned, "stale variant=360p", f"http://127.0.0.1:{served.port}{TOP}")
     assert absent.sentence == "The stream has no Rendition 360p."
     assert absent.hint == "It has 480p, 720p."
-    far = served.place.run(*planned, "stale", "http://192.0.2.7/stream.m3u8")
+    far = commanded(*planned, "stale", "http://192.0.2.7/stream.m3u8")
     assert far.sentence.startswith("--fault is for a test origin on this machine")
-    other = served.place.run(*planned, "stale", "http://127.0.0.1:1/stream.m3u8")
+    other = commanded(*planned, "stale", "http://127.0.0.1:1/stream.m3u8")
     assert (other.status, other.sentence) == (106, "No test origin runs on port 1.")
     served.is_whole()
 
