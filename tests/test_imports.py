@@ -1,6 +1,6 @@
 """Which part may know which: the direction of imports, read from the syntax trees.
 
-    cli ──► origin, encoders, publishers ──► controller
+    cli ──► api ──► rig ──► origin, encoders, publishers ──► controller
         ──► units, telemetry, metrics, report ──► core ──► errors
 
 `programs` (finds programs), `places` (finds directories) and `errors` are for everybody. Each
@@ -52,6 +52,17 @@ MAY_KNOW: dict[str, set[str]] = {
     "encoders": SERVES | {"metrics"},
     "publishers": SERVES,
     "rig": SERVES | {"metrics", "report", "origin", "encoders", "publishers"},
+    "api": {
+        "errors",
+        "core",
+        "units",
+        "controller",
+        "metrics",
+        "origin",
+        "encoders",
+        "rig",
+        "__init__",
+    },
     "cli": {
         "errors",
         "core",
@@ -66,6 +77,7 @@ MAY_KNOW: dict[str, set[str]] = {
         "publishers",
         "ffmpeg_minimal",
         "rig",
+        "api",
         "__init__",
     },
 }
@@ -159,6 +171,7 @@ ONLY_IN = {
     "jinja2": {"core", "report"},
     "argparse": {"cli", "encoders/prepare.py"},
     "rich": {"report/live.py"},
+    "aiohttp": {"api"},
 }
 
 

@@ -47,6 +47,11 @@ def _reason(error: OSError | ValueError) -> str:
     return "this is no host name"
 
 
+def exposition(registries: Sequence[CollectorRegistry]) -> tuple[str, bytes]:
+    """All series as Prometheus reads them: the content type, and the text."""
+    return CONTENT_TYPE_LATEST, b"".join(generate_latest(registry) for registry in registries)
+
+
 class MetricsServer:
     """Answers GET and HEAD on two paths."""
 
@@ -123,8 +128,7 @@ class MetricsServer:
         if request.method not in _METHODS:
             return HTTPStatus.METHOD_NOT_ALLOWED, _TEXT, b"only GET and HEAD\n"
         if path == b"/metrics":
-            body = b"".join(generate_latest(registry) for registry in self._registries)
-            return HTTPStatus.OK, CONTENT_TYPE_LATEST, body
+            return HTTPStatus.OK, *exposition(self._registries)
         if path == b"/healthz":
             if self._healthy():
                 return HTTPStatus.OK, _TEXT, b"ok\n"

@@ -17,8 +17,13 @@ _WAITING_EVENTS = 1000
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened: `kind` is a word, `item` what it happened to."""
+    """Something that happened: `kind` is a word, `item` what it happened to.
 
+    `number` grows, also from one daemon to the next (microseconds since 1970, or one more than the
+    event before), so that who was cut off can ask for what came after the last that he has.
+    """
+
+    number: int
     unix_time: float
     kind: str
     item: str
@@ -27,6 +32,7 @@ class Event:
     def as_dict(self) -> dict[str, Any]:
         """As JSON."""
         return {
+            "number": self.number,
             "time": round(self.unix_time, 3),
             "kind": self.kind,
             "item": self.item,
@@ -43,7 +49,9 @@ class Events:
 
     def add(self, kind: str, item: str, message: str) -> Event:
         """Something has happened just now."""
-        event = Event(time.time(), kind, item, message)
+        now = time.time()
+        last = self.recent[-1].number if self.recent else 0
+        event = Event(max(last + 1, int(now * 1_000_000)), now, kind, item, message)
         self.recent.append(event)
         for queue in self._listeners:
             if queue.full():

@@ -27,6 +27,8 @@ from hlsswarm.rig.state import StateStore, boot_id
 from hlsswarm.rig.swarm import RigSwarm
 
 SCHEMA = "hlsswarm.rig/1"
+_COUNTERS = ("restarts", "requests", "failed_requests", "received_bytes", "stalls")
+"""Of a swarm's overview, what must not be told before it is saved."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Published:
 
     swarms: Mapping[str, tuple[SwarmFigures, Mapping[str, Any]]] = field(default_factory=dict)
     """Figures, and the saved document that measurements are read from."""
+    overviews: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By swarm, what _COUNTERS say."""
 
 
 class Rig:
@@ -52,13 +56,15 @@ class Rig:
         self.manager_kind = manager_kind
         self.swarms: dict[str, RigSwarm] = {}
         self.items: dict[tuple[str, str], RigItem] = {}
-        self.published = Published()
         self._store = store
         self._service_manager = service_manager
         self._kept = kept
         self._tasks: dict[object, asyncio.Task[None]] = {}
         self._saved = store.load() or {}
         self._same_boot = bool(boot_id()) and self._saved.get("boot") == boot_id()
+        self.published = Published(overviews=self._saved.get("overviews", {}))
+        self.steered: list[dict[str, Any]] = self._saved.get("steered", [])
+        """What steering has changed (core.rig_steered), as JSON; saved with the rest."""
         self.failed: BaseException | None = None
 
     # --- swarms ------------------------------------------------------------------------------
@@ -81,8 +87,17 @@ class Rig:
         )
         plan = replace(plan, manager=self.manager_kind)
         swarm = self.swarms[name] = RigSwarm(plan, keeping, self.events)
+        if saved is not None:
+            swarm.paused = name in self._saved.get("paused", [])
+        else:
+            kept = {key: told for key, told in self.published.overviews.items() if key != name}
+            self.published = replace(self.published, overviews=kept)
         self._run(("swarm", name), swarm.live)
         return swarm
+
+    def begun(self) -> None:
+        """All is added that was there before; what is added from now on begins anew."""
+        self._saved = {}
 
     def swarm(self, name: str) -> RigSwarm:
         """The swarm of this name. Raises UsageError."""
@@ -94,17 +109,24 @@ class Rig:
 
     async def remove_swarm(self, name: str) -> None:
         """End a swarm, its clients included, and forget it. Raises UsageError."""
+        await self.stop_swarm(name)
+        self.swarms.pop(name, None)
+
+    async def stop_swarm(self, name: str) -> None:
+        """End a swarm, its clients included; it is still shown. Raises UsageError."""
         self.swarm(name).end()
         await self._ended(("swarm", name))
         SwarmKeeper(self._service_manager, name).drop("listener")
-        del self.swarms[name]
 
     # --- other items -------------------------------------------------------------------------
 
     def add_item(self, actions: Actions) -> RigItem:
         """Keep an origin, an encoder, a ladder or publishers from now on."""
         key = (actions.kind, actions.name)
-        started = self._same_boot and list(key) in self._saved.get("items", [])
+        saved = self._saved.get("items", [])
+        started = self._same_boot and list(key) in saved
+        if started:
+            saved.remove(list(key))  # it counts once: what is added later is to be started
         item = self.items[key] = RigItem(actions, self.events, was_started=started)
         self._run(key, item.live)
         return item
@@ -161,9 +183,13 @@ class Rig:
             if documents[name] is None and swarm.saved_before is not None
         }
         known = {name: found for name, found in documents.items() if found is not None}
+        overviews = {name: self._counters(name) for name in self.swarms}
         self._store.save(
             {
                 "boot": boot_id(),
+                "steered": self.steered,
+                "paused": [name for name, swarm in self.swarms.items() if swarm.paused],
+                "overviews": overviews,
                 "swarms": {**waiting, **known},
                 "items": [list(key) for key, item in self.items.items() if item.was_started],
             }
@@ -173,8 +199,21 @@ class Rig:
                 name: (figure, known[name])
                 for name, figure in figures.items()
                 if figure is not None and name in known
-            }
+            },
+            overviews,
         )
+
+    def _counters(self, name: str) -> Mapping[str, Any]:
+        """Counters of a swarm; of one that is not open, what was known of it last."""
+        swarm = self.swarms[name]
+        if not swarm.is_open and name in self.published.overviews:
+            return self.published.overviews[name]
+        overview = swarm.overview()
+        return {key: overview[key] for key in _COUNTERS}
+
+    def swarm_overview(self, name: str) -> dict[str, Any]:
+        """A swarm as JSON; its counters are those that were saved. Raises UsageError."""
+        return {**self.swarm(name).overview(), **self.published.overviews.get(name, {})}
 
     def figures(self) -> RigFigures:
         """What was published last, for metrics."""
@@ -196,7 +235,7 @@ class Rig:
         return {
             "schema": SCHEMA,
             "manager": self.manager_kind,
-            "swarms": [swarm.overview() for swarm in self.swarms.values()],
+            "swarms": [self.swarm_overview(name) for name in self.swarms],
             "items": [item.document() for item in self.items.values()],
             "state": {"failures": self._store.failures, "trouble": self._store.trouble},
         }

@@ -63,6 +63,8 @@ class RigSwarm:
         self.reason = "it has not begun yet"
         self.kept_rows = RowKeeper()
         self.summary: Summary | None = None
+        self.paused = False
+        """Whether somebody has the ramp stand still; also of one that is not open yet."""
         self._keeping = keeping
         self._events = events
         self._ending = asyncio.Event()
@@ -119,6 +121,8 @@ class RigSwarm:
         swarm.record.tell = self._tell
         self.state, self.reason = "running", ""
         self._events.add("running", self.name, f"{swarm.plan.clients} clients")
+        if self.paused:
+            self.pause(paused=True)
         jobs = (swarm.keep_ramping, swarm.follow, recorder.follow, swarm.manager.lost)
         ends = await self._until_the_end(swarm, jobs)
         if not ends:
@@ -204,6 +208,7 @@ class RigSwarm:
 
     def pause(self, *, paused: bool) -> None:
         """Have the ramp stand still, or go on; clients that play go on in any case."""
+        self.paused = paused
         if self._swarm is None:
             return
         (self._swarm.going.clear if paused else self._swarm.going.set)()
@@ -220,6 +225,11 @@ class RigSwarm:
         return len(stopped)
 
     # --- what is known -----------------------------------------------------------------------
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its clients are followed just now."""
+        return self._swarm is not None
 
     @property
     def saved_before(self) -> Mapping[str, Any] | None:
