@@ -121,7 +121,9 @@ def picture_size(text: str) -> PictureSize | None:
     return found
 
 
-@reads(Kind("bit rate", (STRING, INTEGER), r"[0-9]+(?:\.[0-9]+)?[kKmM]?", minimum=1, example="5M"))
+@reads(
+    Kind("bit rate", (STRING, INTEGER), r"[0-9]+(?:\.[0-9]+)?[kKmM]?", minimum=1000, example="5M")
+)
 def bitrate(text: str) -> int:
     """Kilobits per second of `5M`, `800k`, `2.5M`, or a bare number of bits. Raises ValueError."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([kKmM]?)", text)

@@ -16,7 +16,7 @@ from hlsswarm.core.commands import ClientOptions
 from hlsswarm.core.headers import Header
 from hlsswarm.core.hosts import Hosts
 from hlsswarm.core.limit_settings import CLIENT_KINDS, SWARM_KINDS, limits_of
-from hlsswarm.core.plan import Plan, check_url
+from hlsswarm.core.plan import Plan
 from hlsswarm.core.trust import Trust
 from hlsswarm.errors import UsageError
 
@@ -83,15 +83,10 @@ def plan_of(
         sandbox=values["sandbox"],
         thresholds=tuple(values["threshold"] or ()),
         per_client_metrics=values["per_client_metrics"],
-        nginx_metrics_url=_source(values["nginx_metrics"]),
-        origin_metrics_url=_source(values["origin_metrics"]),
+        nginx_metrics_url=values["nginx_metrics"],
+        origin_metrics_url=values["origin_metrics"],
         faults=tuple(values["fault"] or ()),
         swarm_limits=limits_of(values, SWARM_KINDS),
         client_limits=limits_of(values, CLIENT_KINDS, prefix="client-"),
         backoff=backoff,
     )
-
-
-def _source(url: str | None) -> str | None:
-    """The URL of a page that we read. Raises UsageError."""
-    return None if url is None else check_url(url)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from hlsswarm.core.headers import redact
@@ -62,7 +61,7 @@ def relative_paths(rows: Iterable[Setting], values: Values) -> Iterator[Wrong]:
     """A service has no working directory that its user would know."""
     for row in rows:
         path = values.get(row.key)
-        if isinstance(path, Path) and not path.is_absolute():
+        if row.kind.name == "path" and path is not None and not path.is_absolute():
             yield Wrong((row.name,), f"{str(path)!r} is no absolute path.", "Begin it with /.")
 
 

@@ -19,18 +19,18 @@ from hlsswarm.core.encoder_options import RUN as ENCODERS_RUN
 from hlsswarm.core.encoder_options import encoder_options
 from hlsswarm.core.encoder_settings import ENCODER_SETTINGS
 from hlsswarm.core.inputs import parse_input
-from hlsswarm.core.kinds import BOOLEAN, STRING, Kind, described, reads
+from hlsswarm.core.kinds import BOOLEAN, Kind, described, reads
 from hlsswarm.core.ladder_settings import LADDER_SETTINGS
 from hlsswarm.core.limit_settings import SWARM_KINDS, limit_setting
 from hlsswarm.core.managers import MANAGER_KINDS
 from hlsswarm.core.origin_options import origin_options
 from hlsswarm.core.origin_settings import ORIGIN_SETTINGS
-from hlsswarm.core.plan import Address, check_url, parse_address
+from hlsswarm.core.plan import Address, parse_address
 from hlsswarm.core.plan_settings import plan_of
 from hlsswarm.core.preview import check_name as check_encoder_name
 from hlsswarm.core.publish_settings import PUBLISH_SETTINGS, STREAM_SETTINGS
 from hlsswarm.core.setting import Setting, one_of, switch
-from hlsswarm.core.settings import RUN_SETTINGS
+from hlsswarm.core.settings import RUN_SETTINGS, http_url
 from hlsswarm.core.shipped_profiles import PROFILES
 from hlsswarm.errors import UsageError
 
@@ -63,10 +63,6 @@ def _run_name(name: str) -> str:
     if not names.is_run_id(name):
         raise UsageError(f"{name!r} cannot name a run.", hint=f"Use {names.RUN_ID_HELP}.")
     return name
-
-
-def _stated_url(text: str) -> str:
-    return check_url(text)
 
 
 @reads(Kind("address", pattern=r"off|[^\s]*:[0-9]{1,5}", example="127.0.0.1:9180"))
@@ -118,11 +114,7 @@ MANAGER: Final = Setting(
 )  # fmt: skip
 _URL: Final = Setting(
     "url", "swarm", "the playlist's URL (http or https)",
-    described(
-        _stated_url, "url", types=(STRING,), pattern=r"[Hh][Tt][Tt][Pp][Ss]?://[^\s]+",
-        example="http://127.0.0.1:8080/stream.m3u8", may_hide_secret=True,
-    ),
-    None, "URL", "a URL such as http://127.0.0.1:8080/stream.m3u8",
+    http_url, None, "URL", "a URL such as http://127.0.0.1:8080/stream.m3u8",
 )  # fmt: skip
 _INPUT: Final = Setting(
     "input", "input", "lavfi:GRAPH, a file (looped), a URL or a device, as of `encoder --input`",
@@ -154,6 +146,11 @@ def _defaults(rows: Iterable[Setting]) -> dict[str, Any]:
     return {row.key: row.default_value for row in rows}
 
 
+_OF_A_SERVICE: Mapping[str, Callable[[str], Any]] = {
+    "profile": _profile,
+    "serve": described(Path, "directory", pattern=r"media|/[^\u0000]*", example="media"),
+}
+"""How values of an origin are read that a command takes from its working directory."""
 _OF_A_RUN = _defaults(RUN_SETTINGS)
 
 
@@ -221,7 +218,7 @@ ITEMS: Final = (
     Section(
         "origin", "Test origins: an encoder and a web server each.",
         (
-            *(replace(row, parse=_profile) if row.name == "profile" else row
+            *(replace(row, parse=_OF_A_SERVICE.get(row.name, row.parse))
               for row in ORIGIN_SETTINGS),
             *_shared("origin", "ffmpeg"),
         ),

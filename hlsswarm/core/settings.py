@@ -9,7 +9,7 @@ from hlsswarm.core.headers import parse_header
 from hlsswarm.core.hosts import parse_hosts
 from hlsswarm.core.kinds import STRING, described
 from hlsswarm.core.limit_settings import CLIENT_KINDS, SWARM_KINDS, limit_setting
-from hlsswarm.core.plan import CLIENTS_MAX, Address, parse_address
+from hlsswarm.core.plan import CLIENTS_MAX, Address, check_url, parse_address
 from hlsswarm.core.resolve import parse_address as parse_ip
 from hlsswarm.core.sandbox import LEVELS
 from hlsswarm.core.setting import (
@@ -28,6 +28,16 @@ from hlsswarm.core.variants import VARIANT_WISHES, parse_wish
 def _metrics(text: str) -> Address | None:
     return None if text in {"off", "none", ""} else parse_address(text)
 
+
+http_url = described(
+    check_url,
+    "url",
+    types=(STRING,),
+    pattern="[Hh][Tt][Tt][Pp][Ss]?://[^ ]+",
+    example="http://127.0.0.1:8080/stream.m3u8",
+    may_hide_secret=True,
+)
+"""Reads a URL that clients or we can be sent to."""
 
 RUN_SETTINGS: tuple[Setting, ...] = (
     Setting(
@@ -300,9 +310,14 @@ RUN_SETTINGS: tuple[Setting, ...] = (
         live=True,
     ),
     Setting(
-        "nginx-metrics", "origin", "the origin's nginx status page (stub_status)", str, None, "URL"
+        "nginx-metrics",
+        "origin",
+        "the origin's nginx status page (stub_status)",
+        http_url,
+        None,
+        "URL",
     ),
-    Setting("origin-metrics", "origin", "a node exporter on the origin", str, None, "URL"),
+    Setting("origin-metrics", "origin", "a node exporter on the origin", http_url, None, "URL"),
     Setting(
         "fault",
         "origin",
