@@ -21,6 +21,7 @@ from hlsswarm.controller.showing import Say, metrics_served, progress_shown, say
 from hlsswarm.controller.stopper import Stopper
 from hlsswarm.controller.swarm import Swarm
 from hlsswarm.controller.trust import tls_context
+from hlsswarm.controller.waiting import until_one_ends
 from hlsswarm.core.plan import Plan
 from hlsswarm.core.summary import Summary
 from hlsswarm.core.thresholds import Outcome
@@ -166,7 +167,6 @@ async def _follow(
 ) -> str | None:
     """Ramp and follow until something ends the run; what broke on our side, if anything."""
     plan = swarm.plan
-    ramp = asyncio.ensure_future(swarm.ramp())
     waits: list[Awaitable[object]] = [
         stopper.asked.wait(),
         swarm.follow(),
@@ -176,24 +176,14 @@ async def _follow(
     ]
     if plan.duration_seconds:
         waits.append(asyncio.sleep(plan.duration_seconds))
-    ends = [asyncio.ensure_future(wait) for wait in waits]
     try:
-        waiting = {ramp, *ends}
-        while True:
-            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-            if done != {ramp}:
-                return None
+        await until_one_ends(swarm.ramp(), waits)
     except BusLostError as error:
         figures.manager_answers = False
         return error.message
     except HlsSwarmError as error:
         return error.message
-    finally:
-        for task in (ramp, *ends):
-            task.cancel()
-        await asyncio.gather(ramp, *ends, return_exceptions=True)
+    return None
 
 
 async def _stopped(swarm: Swarm, figures: RunFigures) -> str | None:

@@ -29,7 +29,7 @@ from hlsswarm.publishers.endings import REMEMBERED_END, ending_of
 from hlsswarm.telemetry.ffmpeg_program import FFmpegProgram, find_ffmpeg
 from hlsswarm.telemetry.frames import FrameReader, has_an_end
 from hlsswarm.telemetry.lines import Lines
-from hlsswarm.telemetry.process_socket import ProcessSocket
+from hlsswarm.telemetry.process_socket import Nobody, ProcessSocket
 
 _MEMORY_BYTES = 512 << 20
 _SOCKET = "frames.sock"
@@ -86,16 +86,6 @@ class _Consumer:
         return None if first is None or self.started_at is None else first - self.started_at
 
 
-class _Nobody:
-    """Hears what is none of ours."""
-
-    def feed(self, data: bytes, now: float) -> None:
-        """Forget it."""
-
-    def close(self, now: float) -> None:
-        """Nothing was kept."""
-
-
 @dataclass(frozen=True)
 class ConsumeResult:
     """What became of all streams, and the document of it."""
@@ -135,10 +125,10 @@ async def _consume(
         consumers = _consumers(run, urls, all_ended)
         by_unit = {consumer.unit: consumer for consumer in consumers}
 
-        def hear(unit: str | None, pid: int) -> _Consumer | _Nobody:
+        def hear(unit: str | None, pid: int) -> _Consumer | Nobody:
             consumer = by_unit.get(unit or "")
             if consumer is None:
-                return _Nobody()
+                return Nobody()
             consumer.begin(pid, asyncio.get_running_loop().time())
             return consumer
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from hlsswarm.controller.services import Services, opened_services
 from hlsswarm.controller.stopper import Stopper
+from hlsswarm.controller.waiting import until_one_ends
 from hlsswarm.core import names
 from hlsswarm.core.publish import Stream
 from hlsswarm.core.publish_report import (
@@ -37,7 +38,7 @@ from hlsswarm.publishers.preparing import check_publishing, files_of, publisher_
 from hlsswarm.publishers.rtsp_server import RtspOptions
 from hlsswarm.telemetry.ffmpeg_program import FFmpegProgram
 from hlsswarm.telemetry.lines import Lines
-from hlsswarm.telemetry.process_socket import ProcessSocket
+from hlsswarm.telemetry.process_socket import Nobody, ProcessSocket
 from hlsswarm.telemetry.progress_blocks import Progress, ProgressReader
 
 _SOCKET = "progress.sock"
@@ -128,16 +129,6 @@ class _Publisher:
         self.publishing.process_ended(self)
 
 
-class _Nobody:
-    """Hears what is none of ours."""
-
-    def feed(self, data: bytes, now: float) -> None:
-        """Forget it."""
-
-    def close(self, now: float) -> None:
-        """Nothing was kept."""
-
-
 @dataclass
 class Publishing:
     """A run of publishers while it goes."""
@@ -168,10 +159,10 @@ class Publishing:
         """A record for each stream."""
         return tuple(publisher.record for publisher in self.publishers)
 
-    def _hear(self, unit: str | None, pid: int) -> _Publisher | _Nobody:
+    def _hear(self, unit: str | None, pid: int) -> _Publisher | Nobody:
         publisher = self._by_unit.get(unit or "")
         if publisher is None:
-            return _Nobody()
+            return Nobody()
         publisher.begin(pid, asyncio.get_running_loop().time())
         return publisher
 
@@ -280,7 +271,6 @@ class Publishing:
     async def _follow(self, starting: Awaitable[None]) -> None:
         """Until the duration is over, everything has finished, or somebody asks for the end."""
         options = self.options
-        start = asyncio.ensure_future(starting)
         waits: list[Awaitable[object]] = [
             self.stopper.asked.wait(),
             self._all_finished.wait(),
@@ -290,19 +280,7 @@ class Publishing:
         ]
         if options.duration_seconds:
             waits.append(asyncio.sleep(options.duration_seconds))
-        ends = [asyncio.ensure_future(wait) for wait in waits]
-        try:
-            waiting = {start, *ends}
-            while True:
-                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
-                if done != {start}:
-                    return
-        finally:
-            for task in (start, *ends):
-                task.cancel()
-            await asyncio.gather(start, *ends, return_exceptions=True)
+        await until_one_ends(starting, waits)
 
     async def _sampled(self) -> None:
         while True:

@@ -45,6 +45,16 @@ LISTENER = "listener"
 """Name of the listening socket among the kept descriptors; a connection has its unit's."""
 
 
+class Nobody:
+    """Hears who is none of ours."""
+
+    def feed(self, data: bytes, now: float) -> None:
+        """Forget it."""
+
+    def close(self, now: float) -> None:
+        """Nothing was kept."""
+
+
 def unit_of_process(pid: int) -> str | None:
     """The service that a process belongs to, by its cgroup; None when it is gone already."""
     try:
