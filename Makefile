@@ -15,13 +15,20 @@ PACKAGES_BUILD := python3-venv python3-dev gcc libc6-dev pkg-config libsystemd-d
 PACKAGES_FFMPEG := make dpkg-dev xz-utils libmbedtls-dev
 PACKAGES_TEST := $(PACKAGES_FFMPEG) dbus dbus-user-session libpam-systemd util-linux procps openssl chromium fonts-dejavu-core
 
-.PHONY: ffmpeg-minimal help setup demo test test-versions lint format clean packages packages-test
+PREFIX ?= /usr/local
+LIBDIR := $(PREFIX)/lib/hlsswarm
+BINDIR := $(PREFIX)/bin
+UNITDIR := $(PREFIX)/lib/systemd/system
+POLKITDIR := $(PREFIX)/share/polkit-1/rules.d
+
+.PHONY: install ffmpeg-minimal help setup demo test test-versions lint format clean packages packages-test
 
 help:
 	@echo "make setup   install what is missing (apt packages, $(VENV)); then $(BIN)/hlsswarm works"
 	@echo "make demo    test origin + 20 clients for 30 s + summary + hlsswarm-report/  (PORT=$(PORT))"
 	@echo "make test    all tests, on a real systemd, ffmpeg and nginx"
 	@echo "make test-versions   the tests with real streams on ffmpeg of Debian's $(SUITES)"
+	@echo "make install the program and its service on this machine  (PREFIX=$(PREFIX), DESTDIR)"
 	@echo "make ffmpeg-minimal   build an ffmpeg that only plays, for cheaper clients"
 	@echo "make lint    ruff and mypy alone"
 	@echo "make clean   remove $(VENV) and what tests have cached"
@@ -48,6 +55,30 @@ test-versions: setup packages-test $(VENV)/.hlsswarm-test-installed
 ffmpeg-minimal: setup
 	$(call install_missing,$(PACKAGES_FFMPEG))
 	@$(BIN)/hlsswarm ffmpeg build
+
+# Puts it on this machine (or below DESTDIR): program, service, configuration. Nothing is started.
+install:
+	$(if $(DESTDIR),,$(call install_missing,$(PACKAGES_RUN) $(PACKAGES_BUILD)))
+	$(PYTHON) -m venv build/pip
+	build/pip/bin/python -m pip install -q --disable-pip-version-check --upgrade \
+	  --target $(DESTDIR)$(LIBDIR) .
+	install -d $(DESTDIR)$(BINDIR)
+	sed 's#@libdir@#$(LIBDIR)#; s#@python@#$(shell $(PYTHON) -c \
+	  'import sys; print(getattr(sys, "_base_executable", sys.executable))')#' systemd/hlsswarm.launcher >build/hlsswarm
+	install -m 755 build/hlsswarm $(DESTDIR)$(BINDIR)/hlsswarm
+	sed 's#@bindir@#$(BINDIR)#' systemd/hlsswarm.service >build/hlsswarm.service
+	install -D -m 644 build/hlsswarm.service $(DESTDIR)$(UNITDIR)/hlsswarm.service
+	install -D -m 644 systemd/hlsswarm.slice $(DESTDIR)$(UNITDIR)/hlsswarm.slice
+	install -D -m 644 systemd/sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/hlsswarm.conf
+	install -D -m 644 systemd/tmpfiles.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/hlsswarm.conf
+	install -D -m 644 systemd/50-hlsswarm.rules \
+	  $(DESTDIR)$(POLKITDIR)/50-hlsswarm.rules
+	[ -e $(DESTDIR)/etc/hlsswarm/hlsswarm.toml ] || \
+	  install -D -m 640 systemd/hlsswarm.toml $(DESTDIR)/etc/hlsswarm/hlsswarm.toml
+	[ -n "$(DESTDIR)" ] || [ ! -d /run/systemd/system ] || { \
+	  systemd-sysusers hlsswarm.conf; systemd-tmpfiles --create hlsswarm.conf; \
+	  systemctl daemon-reload; }
+	@echo "Edit /etc/hlsswarm/hlsswarm.toml, then: systemctl enable --now hlsswarm"
 
 lint: $(VENV)/.hlsswarm-test-installed
 	$(BIN)/ruff check .
