@@ -51,7 +51,15 @@ class Services:
         return any(unit.active != "inactive" for unit in units if unit.name not in self.started)
 
     async def start(self, service: Service) -> None:
-        """Start a service and wait until it runs (one-shot: has ended). Raises UnitError."""
+        """Start a service and wait until it runs (one-shot: has ended).
+
+        Raises UnitError, and PreflightError for a limit that would not be enforced.
+        """
+        if missing := self.abilities.does_not_hold(service.limits):
+            raise PreflightError(
+                f"--{' and --'.join(missing)} would not be enforced by this systemd and kernel.",
+                hint="Leave it out: without cgroup v2, or its controllers, nothing enforces it.",
+            )
         self.started.append(service.name)
         await self._open_part(service.slice_name)
         await self.manager.start_and_wait(service_spec(service, self.abilities))

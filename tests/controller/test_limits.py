@@ -7,7 +7,7 @@ import pytest
 from hlsswarm.controller.limits import UnitLimits, change_limits, limits_now
 from hlsswarm.core import names
 from hlsswarm.core.limits import LIMIT_KINDS, LimitKind
-from hlsswarm.core.unit_specs import Limits
+from hlsswarm.core.unit_specs import UNLIMITED, Limits, slice_spec
 from hlsswarm.errors import PreflightError, UnitError, UsageError
 from tests.support import wait_for
 from tests.units.live import KIND, SLEEP, Live, Run, python, run_in, shell
@@ -74,6 +74,26 @@ def test_limits_of_a_part_hold_all_that_is_in_it(live: Live) -> None:
         assert kernel(found, "memory-max") == 100 << 20
         assert found.usage.tasks is not None
         assert run.limit(own, "memory", "memory.limit_in_bytes", "memory.max") == str(100 << 20)
+
+
+def test_what_was_set_on_a_part_goes_with_it(live: Live) -> None:
+    """systemd keeps what is set on a slice that is only referenced, for the name's next use."""
+    own, part = names.run_slice("again"), names.part_slice("again", "encoders")
+    manager = live.manager
+
+    async def opened() -> None:
+        for name in (own, part):
+            await manager.start_and_wait(slice_spec(name, "a test", UNLIMITED))
+
+    async def stopped() -> list[str]:
+        return await manager.stop_run("again", timeout_seconds=10)
+
+    live.play(opened)
+    assert change_limits(KIND, part, {kind("tasks-max"): 99}).is_transient
+    live.play(stopped)
+    live.play(opened)
+    assert kernel(limits_now(KIND, part), "tasks-max") is None
+    live.play(stopped)
 
 
 def test_a_limit_below_what_is_used_kills_or_is_told(a_run: Run) -> None:
