@@ -81,7 +81,6 @@ def publish(options: PublishOptions, say: Say) -> PublishResult:
 
 async def _publish(options: PublishOptions, program: FFmpegProgram, say: Say) -> PublishResult:
     stopper = Stopper()
-    stopper.install()
     run = names.new_run_id(random.Random())
     async with opened_services(
         run,
@@ -197,6 +196,8 @@ class Publishing:
             server = await rtsp_server.serve(options.serve, self.services)
             self.say(f"RTSP server: {options.serve.url}")
         files = await files_of(self.services, program, options.streams, self.say)
+        # Not before: what is being encoded is not waited for, and there is nothing to report.
+        self.stopper.install()
         started_at, began = datetime.datetime.now(datetime.UTC), loop.time()
         whole = MachineGauge()
         await self._follow(self._start_all(program, files))

@@ -130,6 +130,32 @@ def test_streams_of_a_file_play_once_and_are_finished(here: Place) -> None:
     here.nothing_left()
 
 
+def test_what_is_broken_off_while_it_encodes_leaves_nothing(here: Place) -> None:
+    cache = here.root / "early"
+    command = here.start(
+        "publish", "--serve", "--port", str(free_port()), "--size", "3840x2160", "--fps", "120",
+        env={"HLSSWARM_CACHE_DIR": str(cache)},
+    )  # fmt: skip
+    command.wait_for_line("Encoding bars-3840x2160-120 once")
+    command.signal(signal.SIGINT)
+    assert command.finished().status == 105
+    assert list((cache / "videos").iterdir()) == []
+    (cache / "videos").rmdir()
+    cache.rmdir()
+    here.nothing_left()
+
+
+def test_a_server_that_comes_again_gets_its_streams_again(here: Place) -> None:
+    port = free_port()
+    command = published(here, "--port", str(port), "--streams", "2")
+    command.wait_for_line("up:2/2")
+    os.kill(pid_of("rtsp_relay", str(port)), signal.SIGKILL)
+    command.wait_for_line("up:2/2  down:0  restarts:2")
+    command.signal(signal.SIGTERM)
+    assert command.finished().status == 105
+    here.nothing_left()
+
+
 def test_without_their_controller_publishers_go_on_until_they_are_stopped(here: Place) -> None:
     port = free_port()
     command = published(here, "--port", str(port), "--streams", "1")
