@@ -87,6 +87,8 @@ class Sandbox:
         if self.profile == "none" or self.level == "off":
             return frozenset()
         wanted = ALL_PARTS if self.level == "strict" else BASIC_PARTS
+        if self.level == "basic" and _is_unprivileged(able):
+            wanted -= {"capabilities"}  # which it has the right to in a user namespace alone
         if self.profile != "client":
             wanted -= {"user"}
         return wanted & frozenset(able)
@@ -100,7 +102,7 @@ class Sandbox:
         if "capabilities" in parts:
             result += self._capabilities()
         if "mounts" in parts:
-            result += self._mounts(in_user_namespace="capabilities" not in parts)
+            result += self._mounts(in_user_namespace=_is_unprivileged(able))
         if "user" in parts:
             result += [Property("DynamicUser", "b", True), Property("User", "s", CLIENT_USER)]
         return tuple(result)
@@ -196,6 +198,11 @@ def hidden_below(path: Path) -> PurePosixPath | None:
     """The hidden directory that a path lies in, if any."""
     tops = map(PurePosixPath, HIDDEN_DIRECTORIES)
     return next((top for top in tops if path.is_relative_to(top)), None)
+
+
+def _is_unprivileged(able: Iterable[str]) -> bool:
+    """Whether a manager has its rights in user namespaces alone: a user's own."""
+    return "user" not in frozenset(able)
 
 
 def _switches(*names: str) -> list[Property]:

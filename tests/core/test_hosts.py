@@ -59,7 +59,7 @@ def test_what_is_no_host(text: str) -> None:
         ("", False),
     ],
 )
-def test_covers(host: str, covered: bool) -> None:  # noqa: FBT001
+def test_covers(host: str, covered: bool) -> None:
     hosts = parse_hosts("cdn.example,*.edge.example,192.0.2.7,2001:db8::1,198.51.100.0/24")
     assert hosts.covers(host) is covered
 
