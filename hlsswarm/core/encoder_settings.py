@@ -152,7 +152,7 @@ def _word(text: str) -> str:
     return text
 
 
-@reads(replace(duration.kind, minimum=1, maximum=60))
+@reads(replace(duration.kind, minimum=1, maximum=60, example="2s"))
 def _segment_seconds(text: str) -> float:
     """1 s at least: numbers of segments begin with the time in seconds, and stay ahead of it."""
     seconds = duration(text)

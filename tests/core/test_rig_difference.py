@@ -27,7 +27,7 @@ name = "later"
 url = "http://127.0.0.1:8080/stream.m3u8"
 enabled = false
 """
-SLOW = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+SLOW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def rig(text: str = RIG) -> RigConfig:

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hlsswarm.core import rig_schema
 from hlsswarm.core.rig_reading import read_rig
 from hlsswarm.core.rig_sections import BY_NAME
+from hlsswarm.core.setting_values import read_value
 from tests.core.rig_documents import any_documents, right_documents
 from tests.support import REPOSITORY
 
@@ -22,7 +23,7 @@ SCHEMA = rig_schema.json_schema()
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 DOCUMENTATION = REPOSITORY / "docs" / "configuration.md"
 BEGIN, END = "<!-- options: begin -->\n", "<!-- options: end -->\n"
-SLOW = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+SLOW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def test_it_is_a_schema() -> None:
@@ -41,6 +42,16 @@ def test_examples_and_defaults_keep_to_their_own_schema(name: str) -> None:
         one = jsonschema.Draft202012Validator(schema.get("items", schema))
         for example in schema.get("examples", ()):
             assert one.is_valid(example), key
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_examples_and_bounds_are_read(name: str) -> None:
+    for row in BY_NAME[name].settings:
+        kind = row.kind
+        assert kind.example is None or read_value(row, kind.example) is not None, row.name
+        for bound in (kind.minimum, kind.maximum):
+            if bound and "number" not in kind.types:
+                assert read_value(row, int(bound)) is not None, row.name
 
 
 @SLOW

@@ -24,7 +24,7 @@ enabled = false
 """
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(right_documents())
 def test_what_is_written_is_read_as_the_same_rig(document: dict[str, Any]) -> None:
     config = read_rig(tomli_w.dumps(document)).config
