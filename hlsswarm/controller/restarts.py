@@ -38,13 +38,15 @@ class Restarts:
         policy: RestartPolicy,
         record: RunRecord,
         start: Callable[[Client], None],
+        *,
+        oom: OomKills,
     ) -> None:
         self._manager = manager
         self._abilities = abilities
         self._policy = policy
         self._record = record
         self._start = start
-        self.oom = OomKills(systemd_tells="oom-policy" in abilities.held_limits)
+        self.oom = oom
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: dict[int, asyncio.TimerHandle] = {}
         self._looking: set[int] = set()

@@ -19,6 +19,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from hlsswarm.controller.client import Client
+from hlsswarm.controller.oom_kills import OomKills
 from hlsswarm.controller.preflight import Stream
 from hlsswarm.controller.record import RunRecord
 from hlsswarm.controller.restarts import Restarts
@@ -94,7 +95,14 @@ class Swarm:
             measure=plan.client.measure,
             keeper=keeper,
         )
-        self.restarts = Restarts(manager, abilities, self._policy, self.record, self._start)
+        self.restarts = Restarts(
+            manager,
+            abilities,
+            self._policy,
+            self.record,
+            self._start,
+            oom=OomKills.of(abilities, plan.client_limits),
+        )
         self._due: dict[str, float] = {}
         self._on_lateness = on_lateness
         self._more = more
