@@ -32,7 +32,7 @@ def read_item(section: Section, table: Mapping[str, Any]) -> tuple[Item[Any], li
     lacking = section.needs and section.needs not in table
     if lacking and enabled:
         wrong.append(Wrong((), f"It has no {section.needs}.", "Give one, or say enabled = false."))
-    options, more = _made(section, _ANY_NAME if wrong_name else str(name), values, table)
+    options, more = _made(section, _ANY_NAME if wrong_name or name is None else name, values, table)
     given = {key: value for key, value in table.items() if key not in {"name", "enabled"}}
     made = None if lacking or wrong or more else options
     return Item(section.name, name or "", bool(enabled), values, made, given), [*wrong, *more]

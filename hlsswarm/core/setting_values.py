@@ -126,7 +126,7 @@ def _text(setting: Setting, value: Any) -> str:
         return "on" if value else "off"
     if isinstance(value, str):
         return value
-    if not math.isfinite(value) or abs(value) >= _LARGEST:
+    if abs(value) >= _LARGEST or math.isnan(value):
         raise _unreadable(setting, value)
     return format(Decimal(repr(value)), "f")
 
