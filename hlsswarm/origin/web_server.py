@@ -29,7 +29,6 @@ from hlsswarm.core.unit_specs import Limits
 from hlsswarm.errors import PreflightError, UsageError
 from hlsswarm.origin.certificates import CA_FILE, find_openssl, make_certificate
 from hlsswarm.origin.fault_files import fault_paths, open_faults
-from hlsswarm.origin.nginx_control import check_configuration
 from hlsswarm.programs import find_program
 from hlsswarm.units.runtime_directory import runtime_directory
 
@@ -110,9 +109,9 @@ class WebServer:
             ) from None
 
     def service(self, services: Services, document_root: Path) -> Service:
-        """The unit that serves `document_root`; its configuration is written and checked here.
+        """The unit that serves `document_root`; its configuration is written here.
 
-        Raises PreflightError when nginx refuses the configuration.
+        nginx checks it as it starts, and as whom it is then to run.
         """
         nginx, directory = self.check(), services.directory
         unit = names.nginx_unit(self.run)
@@ -121,7 +120,6 @@ class WebServer:
         open_faults(directory, nginx, site)
         paths = fault_paths(directory, site)
         configuration.write_text(nginx_configuration(site, paths=paths))
-        check_configuration(nginx, configuration, directory)
         service = Service(
             name=unit,
             slice_name=names.origin_slice(self.run),

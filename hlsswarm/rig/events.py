@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +43,9 @@ class Event:
 class Events:
     """Takes in events and passes them on; never waits for a listener."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[Event], None] = lambda _: None) -> None:
+        """`tell` is given each event at once, for the journal."""
+        self._tell = tell
         self.recent: deque[Event] = deque(maxlen=KEPT_EVENTS)
         self._listeners: set[asyncio.Queue[Event]] = set()
 
@@ -53,17 +55,24 @@ class Events:
         last = self.recent[-1].number if self.recent else 0
         event = Event(max(last + 1, int(now * 1_000_000)), now, kind, item, message)
         self.recent.append(event)
+        self._tell(event)
         for queue in self._listeners:
             if queue.full():
                 queue.get_nowait()
             queue.put_nowait(event)
         return event
 
-    async def follow(self) -> AsyncIterator[Event]:
-        """Events from now on."""
+    def since(self, number: int) -> list[Event]:
+        """Events that are kept, after the one of this number."""
+        return [event for event in self.recent if event.number > number]
+
+    async def follow(self, *, after: int) -> AsyncIterator[Event]:
+        """Events that are kept, after the one of this number, and all from now on."""
         queue: asyncio.Queue[Event] = asyncio.Queue(_WAITING_EVENTS)
         self._listeners.add(queue)
         with contextlib.closing(_Leaving(self._listeners, queue)):
+            for event in self.since(after):
+                yield event
             while True:
                 yield await queue.get()
 

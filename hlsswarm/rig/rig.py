@@ -20,7 +20,7 @@ from hlsswarm.core.plan import Plan
 from hlsswarm.errors import UsageError
 from hlsswarm.metrics.rig import RigFigures
 from hlsswarm.metrics.swarm import SwarmFigures
-from hlsswarm.rig.events import Events
+from hlsswarm.rig.events import Event, Events
 from hlsswarm.rig.item import Actions, RigItem
 from hlsswarm.rig.service_manager import KeptSockets, ServiceManager, SwarmKeeper
 from hlsswarm.rig.state import StateStore, boot_id
@@ -51,8 +51,9 @@ class Rig:
         kept: KeptSockets,
         *,
         manager_kind: str,
+        tell: Callable[[Event], None] = lambda _: None,
     ) -> None:
-        self.events = Events()
+        self.events = Events(tell)
         self.manager_kind = manager_kind
         self.swarms: dict[str, RigSwarm] = {}
         self.items: dict[tuple[str, str], RigItem] = {}
