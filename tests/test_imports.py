@@ -88,6 +88,7 @@ CORE_MAY_IMPORT = {
     "abc",
     "bisect",
     "collections",
+    "contextlib",
     "dataclasses",
     "datetime",
     "decimal",

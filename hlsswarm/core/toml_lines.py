@@ -8,7 +8,7 @@ Source: TOML 1.0.0, https://toml.io/en/v1.0.0.
 
 from __future__ import annotations
 
-import json
+import contextlib
 import re
 from collections.abc import Mapping
 
@@ -25,6 +25,8 @@ _STRING = re.compile(
     re.DOTALL,
 )
 _SCALAR = re.compile(r"[^,\]}#\n]*")
+_LAST_CHARACTER = 0x10FFFF
+_SHORT = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r"}
 _ESCAPED = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|(.))")
 
 
@@ -34,7 +36,10 @@ def key_lines(text: str) -> Mapping[Path, int]:
     `text` is TOML that tomllib reads. A table's line is that of its first header or key.
     """
     walker = _Walker(text.replace("\r\n", "\n"))
-    walker.document()
+    with contextlib.suppress(
+        RecursionError
+    ):  # nested so deeply that few lines are better than none
+        walker.document()
     return walker.lines
 
 
@@ -170,8 +175,7 @@ def _unquoted(text: str) -> str:
 
 
 def _character(match: re.Match[str]) -> str:
-    code = match[1] or match[2]
-    if code:
-        return chr(int(code, 16))
-    value: str = json.loads(f'"\\{match[3]}"')
-    return value
+    code = int(match[1] or match[2] or "0", 16)
+    if match[3] is None:
+        return chr(code) if code <= _LAST_CHARACTER else ""
+    return _SHORT.get(match[3], match[3])

@@ -94,6 +94,7 @@ def test_other_tables() -> None:
 
 def test_items_are_made_of_what_an_api_is_given() -> None:
     made = make_item("swarm", {"name": "now", "url": "http://h/x", "clients": 3})
+    assert made.options is not None
     assert made.options.clients == 3
     assert made.options.run_id == "now"
     with pytest.raises(ConfigurationError) as caught:

@@ -155,6 +155,11 @@ def test_what_is_no_toml(text: str, line: int | None) -> None:
     assert problem.sentence.endswith(".")
 
 
+@pytest.mark.parametrize("depth", [10, 100, 200, 300, 400, 450, 480, 1000])
+def test_lists_in_lists(depth: int) -> None:
+    assert len(told(f"manager = {'[' * depth}{']' * depth}\n")) == 1
+
+
 def test_ports_of_what_is_disabled_are_free() -> None:
     rig(ORIGIN + "enabled = false\n" + ORIGIN.replace("main", "b"))
     rig(ORIGIN.replace("main", "a") + 'port = 9090\nlisten = "127.0.0.2"\n')

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import tomli_w
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hlsswarm.core.toml_lines import Path, key_lines
@@ -112,6 +112,7 @@ def test_every_path_has_a_line_within_the_text(document: dict[str, Any], multili
     assert all(1 <= line <= text.count("\n") + 1 for line in lines.values())
 
 
+@settings(max_examples=300)
 @given(st.text("[]{}\"'=.,#ab1 \n\\", max_size=30))
 def test_whatever_tomllib_takes_is_walked_to_its_end(text: str) -> None:
     """What it does not take may give anything, but comes back."""
