@@ -54,7 +54,7 @@ _ENCODER_MEMORY_BYTES = 1 << 30
 _MEMORY_BYTES_A_PIXEL = 96
 """Of an encoder with the frames that it holds, for the largest picture (measured at 2160p: 75)."""
 _MAKING_SECONDS_MAX = 4 * 3600.0
-_TOLD_EVERY_SECONDS = 2.0
+_TOLD_EVERY_SECONDS = 4.0
 
 Say = Callable[[str], None]
 
