@@ -25,6 +25,7 @@ FILES = (
     Path(units_tests.__file__),
     Path(units_tests.__file__).with_name("test_graceful_stop.py"),
     REPOSITORY / "tests/controller/test_restarts.py",
+    REPOSITORY / "tests/controller/test_limits.py",
     REPOSITORY / "tests/units/test_sandbox.py",
 )
 _TIMEOUT_SECONDS = 240.0
