@@ -8,6 +8,11 @@ ones here are built in; others come as Python entry points of the group `hlsswar
             return Declined("takes pictures only")
         return job.command(["-vf", "scale=64:36", "-c:v", "libx264", "-c:a", "copy"])
 
+When a source begins anew (EXT-X-DISCONTINUITY), its timestamps jump back. libavformat would take
+that for an overflow and add 26.5 hours, hence `-correct_ts_overflow 0`; ffmpeg's own treatment of a
+real overflow goes on working. Frames from after the jump are left out until whoever watches the
+source has started the transcoder again.
+
 Rungs stay aligned with their source (RFC 8216bis 6.2.4: matching content has matching timestamps):
 `-copyts` keeps the source's timestamps, `-force_key_frames source` puts a key frame where the
 source has one, and the hls muxer cuts there. Works with ffmpeg 5.1 to 9.
@@ -26,6 +31,7 @@ from hlsswarm.core.profiles import STREAM_PLAYLIST
 __all__ = [
     "BUILT_IN",
     "HARDWARE",
+    "HLS_INPUT",
     "LISTED_SEGMENTS",
     "UNLISTED_SEGMENTS",
     "Declined",
@@ -39,6 +45,8 @@ LISTED_SEGMENTS: Final = 6
 """Media Segments in a rung's Media Playlist."""
 UNLISTED_SEGMENTS: Final = LISTED_SEGMENTS + 1
 """Kept after they left it (RFC 8216bis 6.2.2: their own and the playlist's duration)."""
+HLS_INPUT: Final = ("-seg_format_options", "correct_ts_overflow=0")
+"""What an input that is HLS needs before its `-i`: the same for what is within its segments."""
 _EVERY_KEY_FRAME: Final = 0.1
 # Frames keep the source's timestamps, which do not lie on multiples of their duration; no frame is
 # made up where some are missing, and those are left out that are older than what was written.
@@ -99,7 +107,7 @@ class Job:
             *(str(self.ffmpeg), "-hide_banner", "-nostdin", "-nostats"),
             *("-loglevel", "repeat+level+warning"),
             *before_input,
-            "-copyts",
+            *("-copyts", "-correct_ts_overflow", "0"),
             *self.source.input,
             *streams,
             *codec,

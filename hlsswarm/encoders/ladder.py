@@ -57,6 +57,7 @@ from hlsswarm.units.runtime_directory import ENVIRONMENT, runtime_directory
 
 SCHEMA = "hlsswarm.ladder/1"
 _READY_SECONDS = 20.0
+_ENDED_SECONDS = 60.0
 _LOOK_SECONDS = 0.1
 
 
@@ -270,7 +271,7 @@ def remove(ladder: Ladder, rendition: str) -> int:
             rungs = removed(wanted.rungs, rendition)
             before = _running(manager, ladder.name, lambda key: key.rendition == rendition)
             change_rungs(ladder.directory, wanted, rungs)
-        deadline = time.monotonic() + _READY_SECONDS
+        deadline = time.monotonic() + _ENDED_SECONDS
         while left := _running(manager, ladder.name, lambda key: key.rendition == rendition):
             if time.monotonic() > deadline:
                 raise UnitError(f"Transcoders are still there: {', '.join(left[:5])}.")

@@ -12,10 +12,13 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from hlsswarm.core.unit_specs import FFMPEG_INTERRUPTED
 from hlsswarm.encoders.ladder_state import read_ends, write_ends
+from hlsswarm.encoders.sources import live_playlist
 
 MODULE = "hlsswarm.encoders.ladder_end"
 
@@ -43,17 +46,20 @@ def phase_of_end(
 
     `had_segment`: its playlist has grown since it was started. An end with status 0 is in order
     only when it was asked for, or its source had ended: ffmpeg says 0 as well when it lost a live
-    playlist.
+    playlist. One that waits for a source that is no more ends at the second signal: in order, too.
     """
-    result = said.get("SERVICE_RESULT", "success")
-    if result == "success" and (stop_wanted or source_ended or said.get("EXIT_STATUS") != "0"):
+    result, status = said.get("SERVICE_RESULT", "success"), said.get("EXIT_STATUS")
+    if result == "success" and (stop_wanted or source_ended or status != "0"):
+        return None
+    if result == "timeout" and source_ended and status == str(FFMPEG_INTERRUPTED):
         return None
     if result == "timeout" or stop_wanted:
         return "stop"
     return "middle" if had_segment else "start"
 
 
-def _changed(path: Path) -> float:
+def changed(path: Path) -> float:
+    """When a file was changed last, in seconds since 1970; 0 where there is none."""
     try:
         return path.stat().st_mtime
     except OSError:
@@ -61,10 +67,7 @@ def _changed(path: Path) -> float:
 
 
 def _has_ended(playlist: Path) -> bool:
-    try:
-        return "#EXT-X-ENDLIST" in playlist.read_text(errors="replace")
-    except OSError:
-        return True
+    return live_playlist(playlist, now_seconds=time.time()) is None
 
 
 def main() -> None:
@@ -73,7 +76,7 @@ def main() -> None:
     ends = read_ends(ends_path)
     phase = phase_of_end(
         os.environ,
-        had_segment=_changed(output) > _changed(begun(ends_path)),
+        had_segment=changed(output) > changed(begun(ends_path)),
         stop_wanted=stopping(ends_path).exists(),
         source_ended=len(sys.argv) > 3 and _has_ended(Path(sys.argv[3])),
     )

@@ -110,6 +110,8 @@ class Runner:
             if key.source in anew and key.source in self._watch.media:
                 say(f"{key.source} has begun anew: so does {key.rendition} by {key.factory}.")
                 self._beside.do(key, partial(self._start_again, key, wanted))
+        if wanted.restart:
+            self._free_the_stuck(wanted, tree, there.running - stops)
         listed = self._list(wanted, found, tree, stops)
         self._retire(stops)
         self._tidy(wanted, tree, there.running)
@@ -169,12 +171,29 @@ class Runner:
         playlist = None if remote else wanted.media / key.source / STREAM_PLAYLIST
         say(f"Starting {key.rendition} of {key.source} by {key.factory}.")
         await self._units.start(
-            key, made, output=job.directory, source=playlist, restart=wanted.restart
+            key,
+            made,
+            output=job.directory,
+            source=playlist,
+            segment_seconds=job.source.segment_seconds,
+            restart=wanted.restart,
         )
 
     async def _start_again(self, key: Key, wanted: Wanted) -> None:
         if await self._units.stop([key]):
             await self._start(key, wanted)
+
+    def _free_the_stuck(self, wanted: Wanted, tree: sources.Tree, running: Iterable[Key]) -> None:
+        """Start again what runs and writes nothing, though its source goes on."""
+        outputs = {output.key: output.directory for output in tree.outputs}
+        for key in running:
+            directory = outputs.get(key)
+            if directory is None or key in self._beside or key.source not in self._watch.media:
+                continue
+            if self._units.is_stuck(key, directory, now_seconds=time.time()):
+                say(f"{key.rendition} of {key.source} by {key.factory} writes nothing.")
+                self._units.failed_by_hanging(key, directory)
+                self._beside.do(key, partial(self._start_again, key, wanted))
 
     def _retire(self, stops: Iterable[Key]) -> None:
         """Stop what is not wanted: at once where the source is gone, else a moment after it left

@@ -20,7 +20,7 @@ from hlsswarm.core.service_specs import GracefulStop, Service, ServiceRestart, s
 from hlsswarm.core.starts import SERVICE_BACKOFF
 from hlsswarm.core.transcoders import UNLISTED_SEGMENTS
 from hlsswarm.core.unit_specs import Abilities, Limits
-from hlsswarm.encoders.ladder_end import begun, end_command, stopping
+from hlsswarm.encoders.ladder_end import begun, changed, end_command, stopping
 from hlsswarm.encoders.ladder_state import ends_file, read_ends, write_ends
 from hlsswarm.encoders.prepare import prepare_command
 from hlsswarm.units.manager import SystemdManager
@@ -28,7 +28,9 @@ from hlsswarm.units.manager import SystemdManager
 PART: Final = "ladder"
 LIMITS: Final = Limits(memory_max_bytes=1 << 30, tasks_max=256)
 """Of one transcoder; its segments in memory are charged to it."""
-_STOP_TIMEOUT_SECONDS: Final = 12.0
+STUCK_SECONDS: Final = 20.0
+"""Without a Media Segment for so long, a transcoder whose source goes on is started again."""
+_STOP_TIMEOUT_SECONDS: Final = 60.0
 
 
 def package_environment() -> tuple[str, ...]:
@@ -72,11 +74,19 @@ class TranscoderUnits:
         return units_there(self._manager, self.run)
 
     async def start(
-        self, key: Key, command: Sequence[str], *, output: Path, source: Path | None, restart: bool
+        self,
+        key: Key,
+        command: Sequence[str],
+        *,
+        output: Path,
+        source: Path | None,
+        segment_seconds: float,
+        restart: bool,
     ) -> None:
         """Start the transcoder of a key. Raises UnitError, ValueError for an impossible command.
 
-        `output` is its directory, `source` the source's Media Playlist where that is a file.
+        `output` is its directory, `source` the source's Media Playlist where that is a file, and
+        `segment_seconds` the duration of its Media Segments.
         """
         unit = unit_of(self.run, key)
         log = self._directory / names.log_file(unit)
@@ -101,7 +111,7 @@ class TranscoderUnits:
             ),
             after=(end_command(ends, output / STREAM_PLAYLIST, source),),
             environment=package_environment(),
-            stop=GracefulStop(),
+            stop=_graceful_stop(segment_seconds),
             restart=ServiceRestart("always" if restart else "no", SERVICE_BACKOFF),
             keep_failed=not restart,
         )
@@ -136,6 +146,23 @@ class TranscoderUnits:
             if read_ends(ends_file(self._directory, unit_of(self.run, key))).left
         }
 
+    def is_stuck(self, key: Key, output: Path, *, now_seconds: float) -> bool:
+        """Whether a transcoder that runs has written nothing for long, and so never will."""
+        ends = ends_file(self._directory, unit_of(self.run, key))
+        times = [changed(output / STREAM_PLAYLIST), changed(begun(ends))]
+        return now_seconds - max(times) > STUCK_SECONDS
+
+    def failed_by_hanging(self, key: Key, output: Path) -> None:
+        """Count it: it did not end, but it did not work."""
+        path = ends_file(self._directory, unit_of(self.run, key))
+        ends = read_ends(path)
+        if changed(output / STREAM_PLAYLIST) > changed(begun(path)):
+            ends.middle += 1
+        else:
+            ends.start += 1
+        ends.last = f"wrote nothing for {STUCK_SECONDS:.0f} s"
+        write_ends(path, ends)
+
     def failed_to_make(self, key: Key, error: Exception) -> None:
         """A factory broke before there was a unit: a failure at the start, counted once."""
         path = ends_file(self._directory, unit_of(self.run, key))
@@ -145,6 +172,14 @@ class TranscoderUnits:
             ends.start = 1
             ends.last = f"the factory broke: {type(error).__name__}: {error}"
             write_ends(path, ends)
+
+
+def _graceful_stop(segment_seconds: float) -> GracefulStop:
+    """After one signal ffmpeg finishes what it reads, which for a live source is the wait for the
+    next Media Segment. A second signal would end it at once, in the middle of its playlist.
+    """
+    quit_seconds = max(3.0, 1.5 * segment_seconds + 1.5)
+    return GracefulStop(quit_seconds, max(2.0, quit_seconds / 2))
 
 
 def first_number() -> int:

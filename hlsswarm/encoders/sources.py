@@ -15,11 +15,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from hlsswarm.core.ladder import Key, source_problem
 from hlsswarm.core.ladder_media import MediaPlaylist, parse_media_playlist, stale_seconds
 from hlsswarm.core.profiles import STREAM_PLAYLIST
-from hlsswarm.core.transcoders import SourceMedia
+from hlsswarm.core.transcoders import HLS_INPUT, SourceMedia
 from hlsswarm.encoders.ladder_state import write_whole
 from hlsswarm.telemetry.media_probe import Media, probe_media
 
@@ -190,14 +191,18 @@ def local_source(
     if media is None:
         return None
     # Always the newest Media Segment: what is made again after a failure was made before.
-    arguments = ("-live_start_index", "-1", "-i", f"file:{directory / STREAM_PLAYLIST}")
+    place = f"file:{directory / STREAM_PLAYLIST}"
+    arguments = (*HLS_INPUT, "-live_start_index", "-1", "-i", place)
     return _source_media(name, arguments, media, playlist.segment_seconds)
 
 
 def remote_source(ffprobe: Path, name: str, arguments: tuple[str, ...]) -> SourceMedia | None:
     """A source that is elsewhere; None when ffprobe cannot read it now."""
     media = probe_media(ffprobe, tuple(word for word in arguments if word != "-re"), packets=40)
-    return None if media is None else _source_media(name, arguments, media, 2.0)
+    if media is None:
+        return None
+    is_hls = urlsplit(arguments[-1]).path.endswith(".m3u8")
+    return _source_media(name, (*HLS_INPUT, *arguments) if is_hls else arguments, media, 2.0)
 
 
 def _source_media(

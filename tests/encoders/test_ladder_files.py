@@ -186,6 +186,9 @@ def test_ends_where_the_run_is_gone(tmp_path: Path) -> None:
         ("signal", "SEGV", True, False, False, "middle"),
         ("core-dump", "SEGV", True, True, False, "stop"),
         ("timeout", "KILL", True, False, False, "stop"),
+        ("timeout", "255", True, True, False, "stop"),
+        ("timeout", "255", True, True, True, None),  # it waited for a source that is no more
+        ("timeout", "KILL", True, True, True, "stop"),
     ],
 )
 def test_the_phase_of_an_end(
