@@ -23,6 +23,7 @@ from hlsswarm.errors import ManagerError
 from hlsswarm.units import cgroups
 from hlsswarm.units.accounting import Accounting, machine_accounting
 from hlsswarm.units.embedded_keeper import CGROUPS_FILE, KIND, LOG_FILE
+from hlsswarm.units.private_directories import remove_private
 from hlsswarm.units.runtime_directory import EMBEDDED_DIRECTORY, remove_runs_of
 
 SYSTEMD_ENVIRONMENT = "HLSSWARM_SYSTEMD"
@@ -200,6 +201,7 @@ def sweep(directory: Path, *, timeout_seconds: float = 5.0) -> None:
     while keeper_lives(directory) and time.monotonic() < deadline:
         time.sleep(_LOOK_SECONDS)
         cgroups.sweep(recorded_cgroups(directory))
+    remove_private(directory)
     remove_runs_of(directory.parent, KIND)
     shutil.rmtree(directory, ignore_errors=True)
 

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from hlsswarm.core import names
 from hlsswarm.units import cgroups
+from hlsswarm.units.private_directories import BOOT_ID, boot_id, remove_private
 from hlsswarm.units.runtime_directory import remove_run_directory, remove_runs_of
 
 CLONE_NEWNS = 0x00020000
@@ -34,6 +35,7 @@ PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 KIND = "embedded"
 CGROUPS_FILE = "cgroups"
 LOG_FILE = "manager.log"
+BOOT_ID_FILE = "boot_id"
 BOOT_TARGET = "embedded.target"
 SYSTEM_UNIT_DIRECTORY = "units"
 IDLE_LOOK_SECONDS = 1.5
@@ -166,6 +168,8 @@ def become_manager(directory: Path, systemd: Path, directories: list[Path], keep
         raise
     _mount_cgroup_trees(libc, trees)
     _cover_run(libc)
+    # By its boot id, what it leaves in /tmp can be told from others'.
+    libc.mount(str(directory / BOOT_ID_FILE), BOOT_ID, "", MS_BIND)
     libc.die_with_parent(0)
     command = [str(systemd), "--user", f"--unit={BOOT_TARGET}", "--log-target=console"]
     command += ["--log-level=notice", "--show-status=no"]
@@ -248,6 +252,7 @@ def keep(directory: Path, systemd: Path, cgroup_name: str) -> None:
     directories = list(cgroups.child_directories(cgroup_name))
     (directory / CGROUPS_FILE).write_text("".join(f"{path}\n" for path in directories))
     write_units(directory)
+    (directory / BOOT_ID_FILE).write_text(f"{boot_id(directory)}\n")
     _Libc().become_subreaper()
     keeper = os.getpid()
     manager = os.fork()
@@ -264,6 +269,7 @@ def keep(directory: Path, systemd: Path, cgroup_name: str) -> None:
     cgroups.sweep(directories)
     _reap(wait=True)
     cgroups.sweep(directories)
+    remove_private(directory)
     remove_runs_of(directory.parent, KIND)
     remove_run_directory(directory)
 
