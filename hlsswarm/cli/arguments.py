@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from hlsswarm import __version__
+from hlsswarm.controller.text_files import read_headers
 from hlsswarm.core import plan_settings
 from hlsswarm.core.headers import ENVIRONMENT, Header, parse_header_file
 from hlsswarm.core.limits import size_text
@@ -201,15 +202,7 @@ def _headers(arguments: argparse.Namespace) -> tuple[Header, ...]:
     """Headers of the command line, of a file and of the environment. Raises UsageError."""
     headers: list[Header] = list(arguments.header or ())
     if arguments.header_file is not None:
-        try:
-            text = arguments.header_file.read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is no text"
-            raise UsageError(
-                f"--header-file {arguments.header_file} cannot be read: {reason}.",
-                hint="Give a file with a line 'Name: value'.",
-            ) from None
-        headers += parse_header_file(text, where=f"--header-file {arguments.header_file}")
+        headers += read_headers(arguments.header_file)
     secret = os.environ.get(ENVIRONMENT)
     if secret:
         headers += parse_header_file(secret, where=ENVIRONMENT)

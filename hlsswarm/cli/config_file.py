@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hlsswarm.controller.text_files import read_configuration
 from hlsswarm.core.rig_reading import Problem, located, toml_problem
 from hlsswarm.core.setting import Setting
 from hlsswarm.core.setting_values import Path as KeyPath
@@ -30,7 +31,7 @@ def read_config(path: Path) -> dict[str, Any]:
 def read_document(path: Path) -> dict[str, Any]:
     """A TOML file as it is. Raises ConfigurationError."""
     try:
-        return tomllib.loads(_text(path))
+        return tomllib.loads(read_configuration(path))
     except (ValueError, RecursionError) as error:
         raise ConfigurationError(problem_line(path, toml_problem(error))) from None
 
@@ -58,7 +59,7 @@ def read_values(
         if not isinstance(value, str)
     )
     if wrong:
-        problems = located(wrong, {}, key_lines(_text(path)))
+        problems = located(wrong, {}, key_lines(read_configuration(path)))
         raise ConfigurationError("\n".join(problem_line(path, each) for each in problems))
     # argparse appends to what it finds, and can do so to lists alone.
     lists = {row.key for row in settings if row.repeat}
@@ -70,11 +71,3 @@ def problem_line(path: Path, problem: Problem) -> str:
     """`FILE:LINE: key: what is wrong`, as editors understand it."""
     line = "" if problem.line is None else f":{problem.line}"
     return f"{path}{line}: {problem}"
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
-        raise ConfigurationError(f"--config {path} cannot be read: {reason}.") from None

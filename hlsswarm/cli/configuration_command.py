@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hlsswarm.cli.config_file import problem_line
 from hlsswarm.cli.output import say
+from hlsswarm.controller.text_files import read_configuration
 from hlsswarm.core import rig_schema, rig_summary
 from hlsswarm.core.headers import MASK
 from hlsswarm.core.rig import RigConfig
@@ -82,13 +83,7 @@ def read_rig_file(path: Path) -> RigConfig:
 
 
 def _reading(path: Path) -> Reading:
-    try:
-        return read_rig(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
-        raise ConfigurationError(
-            f"{path} cannot be read: {reason}.", hint="Give a rig's file, in TOML."
-        ) from None
+    return read_rig(read_configuration(path))
 
 
 def _document(path: Path, reading: Reading) -> dict[str, object]:

@@ -181,8 +181,13 @@ def read_table(
 
 def _items(setting: Setting, value: Any, key: str, wrong: list[Wrong]) -> Iterator[Any]:
     if setting.repeat and not isinstance(value, list):
+        hidden = setting.kind.may_hide_secret or type_of(value) == "other"
         wrong.append(
-            Wrong((key,), f"{setting.name} is a list.", f"Write {key} = [{shown(value)}].")
+            Wrong(
+                (key,),
+                f"{setting.name} is a list.",
+                f"Write {key} = [{'…' if hidden else shown(value)}].",
+            )
         )
         return
     for number, item in enumerate(value if setting.repeat else [value]):

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from hlsswarm.controller import runs
+from hlsswarm.controller.text_files import read_headers
 from hlsswarm.core.encoder_options import EncoderOptions, unit_of
 from hlsswarm.core.origin_options import OriginOptions
 from hlsswarm.core.plan import Plan
@@ -49,7 +50,12 @@ def add(rig: Rig, item: Item[Any]) -> None:
 
 
 def _plan_of(item: Item[Any]) -> Plan:
-    return replace(cast(Plan, item.options), run_id=item.run)
+    plan = replace(cast(Plan, item.options), run_id=item.run)
+    secret = item.values["header_file"]
+    if secret is None:
+        return plan
+    headers = (*plan.client.headers, *read_headers(secret))
+    return replace(plan, client=replace(plan.client, headers=headers))
 
 
 async def _remove(rig: Rig, item: Item[Any]) -> None:

@@ -92,6 +92,11 @@ def test_files_that_are_none(
     assert ("cannot be read" in said.err) == (expected is not ExitStatus.OK)
 
 
+def test_a_device_in_the_place_of_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "/dev/zero"]) == ExitStatus.CONFIGURATION
+    assert "it is too long" in capsys.readouterr().err
+
+
 def test_config_writes_the_same_rig_without_secrets(
     file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

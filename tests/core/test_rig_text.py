@@ -74,3 +74,7 @@ def test_no_secret_is_in_a_message() -> None:
     problems = read_rig(wrong.replace("header = [", "header = [3, ")).problems
     assert len(problems) >= 3
     assert "geheim" not in str(problems)
+    (problem,) = read_rig(
+        SECRET.replace("header = [", "header =").replace(', "X-Plain: yes"]', "")
+    ).problems
+    assert "geheim" not in str(problem)
