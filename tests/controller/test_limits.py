@@ -33,7 +33,7 @@ def kernel(found: UnitLimits, name: str) -> object:
 
 
 def enforced(live: Live, unit: str) -> bool:
-    """Whether this manager's units have controllers; a user's on cgroup v1 has none, and says so."""
+    """Whether this manager's units have controllers; a user's on v1 has none, and says so."""
     if live.abilities.memory_limit and live.abilities.cpu_limit and live.abilities.tasks_limit:
         return True
     assert live.manager.kind == "user"
