@@ -39,6 +39,14 @@ _PAGE_BYTES: Final = 4096
 
 _NAME: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _NAME_MAX: Final = 40
+_SIDE_MIN: Final = 16  # a macroblock
+# x264's own names (x264_preset_names, x264_tune_names); what is left out of the tunes forbids what
+# segments need, or is for measuring encoders.
+_PRESETS: Final = (
+    *("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower"),
+    *("veryslow", "placebo"),
+)
+_TUNES: Final = ("", "zerolatency", "film", "animation", "grain", "stillimage", "fastdecode")
 _AAC_FRAME_RATE: Final = 47  # 48 kHz in frames of 1024 samples
 _INTERLEAVING_SECONDS: Final = 0.5
 
@@ -87,9 +95,9 @@ class Rendition:
         """Refuse values that no encoder can meet; raises ValueError."""
         _check_name("rendition", self.name)
         _at_least(self, "audio_bitrate_kbps", 0)
+        _at_least(self, "width", _SIDE_MIN)
+        _at_least(self, "height", _SIDE_MIN)
         for field in (
-            "width",
-            "height",
             "frame_rate",
             "video_bitrate_kbps",
             "maxrate_kbps",
@@ -166,6 +174,9 @@ class OriginProfile:
         # RFC 8216bis 6.2.2: never less than three Target Durations in a live Media Playlist.
         _at_least(self, "playlist_segments", 3)
         _at_least(self, "encoder_threads", 0)
+        for field, known in (("preset", _PRESETS), ("tune", _TUNES)):
+            if getattr(self, field) not in known:
+                raise ValueError(f"{field} must be one of {', '.join(filter(None, known))}")
         if self.vod_seconds < self.segment_seconds:
             raise ValueError(
                 f"vod_seconds must be at least segment_seconds, {self.segment_seconds}"

@@ -102,7 +102,10 @@ def _directory_server(options: OriginOptions, directory: Path) -> WebServer:
             hint="Leave out --serve, or the others.",
         )
     if not directory.is_dir():
-        raise PreflightError(f"--serve {directory} is not a directory.")
+        raise PreflightError(
+            f"--serve {directory} is not a directory.",
+            hint="`--serve media` is the one of preview encoders and ladders.",
+        )
     return WebServer(
         run=options.run,
         listen=options.listen,

@@ -59,7 +59,10 @@ def read_profile(path: Path) -> OriginProfile:
         document = tomllib.loads(path.read_text())
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
-        raise ConfigurationError(f"The profile {path} cannot be read: {reason}.") from None
+        raise ConfigurationError(
+            f"The profile {path} cannot be read: {reason}.",
+            hint="`hlsswarm origin profiles` lists those that there are.",
+        ) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path} is not TOML: {error}.") from None
     return profile_of(path.stem.lower(), document, where=str(path))

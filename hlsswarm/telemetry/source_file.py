@@ -12,6 +12,7 @@ from hlsswarm.errors import PreflightError
 _TIMEOUT_SECONDS = 30.0
 _DURATION = re.compile(r"^ *Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)", re.MULTILINE)
 _STREAM = re.compile(r"^ *Stream #0:\d+.*?: (Video|Audio): (.*)$", re.MULTILINE)
+_HINT = "Give a video file; `hlsswarm video generate` makes one."
 _COVER = "(attached pic)"
 
 
@@ -33,7 +34,9 @@ def look_into(ffmpeg: Path, path: Path) -> MediaFile:
         with path.open("rb") as file:
             file.read(1)
     except OSError as error:
-        raise PreflightError(f"--source {path} cannot be read: {error.strerror}.") from None
+        raise PreflightError(
+            f"--source {path} cannot be read: {error.strerror}.", hint=_HINT
+        ) from None
     try:
         answer = subprocess.run(
             [ffmpeg, "-hide_banner", "-nostdin", "-i", path],
@@ -47,7 +50,7 @@ def look_into(ffmpeg: Path, path: Path) -> MediaFile:
     if found is None:
         raise PreflightError(
             f"--source {path} has no picture that ffmpeg can read.",
-            hint="Give a video file; `hlsswarm video generate` makes one.",
+            hint=_HINT,
         )
     return found
 

@@ -19,13 +19,14 @@ import pytest
 from hlsswarm.core.shipped_profiles import PROFILES
 from tests.support import BadServer, Finished, bad_server, free_port, place
 
-USAGE, ABORTED, PREFLIGHT = 2, 105, 106
+USAGE, CONFIGURATION, ABORTED, PREFLIGHT = 2, 104, 105, 106
 _WORKERS = 4
 _URL_HINT = "A playlist's URL looks like http://127.0.0.1:8080/stream.m3u8"
 _PLAYER_HINT = "Open the URL in a player first, or use --skip-preflight to start all the same."
 _M3U8_HINT = "Give the URL of the .m3u8, not of a page or a segment."
 _PORT_HINT = "Choose another with --metrics HOST:PORT, or --metrics off."
 _ORIGIN_PORT_HINT = "Choose another with --port, or stop what has it."
+_FIELDS_HINT = "`hlsswarm origin profiles --json` shows all fields."
 _DURATION_HINT = "Give a duration such as 30m, 90s or 1.5h."
 _NO_SYSTEM = not Path("/run/systemd/system").is_dir()
 
@@ -364,6 +365,57 @@ CASES = (
         "--listen 'here' is not an IP address.",
         "Give, say, 127.0.0.1.",
         out="Starting the test origin default …\n",
+    ),
+    Case(
+        "fields of a profile that there are not",
+        ("origin", "start", "--port", "{closed}", "--set", "segment=1", "--set", "x"),
+        CONFIGURATION,
+        "--set: 'x' is not FIELD=VALUE. There is no field 'segment'. Is segment_seconds meant?",
+        _FIELDS_HINT,
+        out="Starting the test origin default …\n",
+    ),
+    Case(
+        "what ffmpeg cannot do together",
+        (
+            *("origin", "start", "--port", "{closed}"),
+            *("--set", "container=fmp4", "--set", "encryption=aes-128"),
+        ),
+        CONFIGURATION,
+        "--set: Encryption aes-128 needs container ts: ffmpeg's hls muxer encrypts no fmp4.",
+        _FIELDS_HINT,
+        out="Starting the test origin default …\n",
+    ),
+    Case(
+        "a profile's file that is not there",
+        ("origin", "start", "--port", "{closed}", "--profile", "none.toml"),
+        CONFIGURATION,
+        "The profile none.toml cannot be read: No such file or directory.",
+        "`hlsswarm origin profiles` lists those that there are.",
+        out="Starting the test origin none.toml …\n",
+    ),
+    Case(
+        "a source that is not there",
+        ("origin", "start", "--port", "{closed}", "--source", "/nonexistent.mp4"),
+        PREFLIGHT,
+        "--source /nonexistent.mp4 cannot be read: No such file or directory.",
+        "Give a video file; `hlsswarm video generate` makes one.",
+        out="Starting the test origin default …\n",
+    ),
+    Case(
+        "a source that is no film",
+        ("origin", "start", "--port", "{closed}", "--source", "/etc/passwd"),
+        PREFLIGHT,
+        "--source /etc/passwd has no picture that ffmpeg can read.",
+        "Give a video file; `hlsswarm video generate` makes one.",
+        out="Starting the test origin default …\n",
+    ),
+    Case(
+        "a directory that is not there",
+        ("origin", "start", "--port", "{closed}", "--serve", "/nonexistent"),
+        PREFLIGHT,
+        "--serve /nonexistent is not a directory.",
+        "`--serve media` is the one of preview encoders and ladders.",
+        out="Starting the test origin of /nonexistent …\n",
     ),
     # --- status and stop ---
     Case(

@@ -78,7 +78,7 @@ def test_everything_wrong_is_told_at_once_with_what_is_meant() -> None:
         ("renditions.a = 3", "renditions.a is a table, or false (off) to take it away."),
         ("renditions.a = false", "renditions.a: there is none to take away."),
         ("based_on = 'default'\naccess_log = 1", "access_log: 1 is not true or false."),
-        ("based_on = 'default'\nrenditions.720p.width = 3", "renditions.720p: Picture size must"),
+        ("based_on = 'default'\nrenditions.720p.width = 33", "renditions.720p: Picture size must"),
         ("based_on = 'default'\nrenditions.720p.width = true", "width: True is not a whole number"),
         ("based_on = 'default'\nrenditions.720p.height = 90000", "No H.264 level has"),
     ],
