@@ -104,7 +104,7 @@ async def _run(
                 with progress_shown(figures, stopper, say, live=live) as progress:
                     jobs = [progress, recorder.follow] + ([watch.follow] if watch else [])
                     if stream.dated_url is not None:
-                        jobs.append(_edge_followed(swarm, stream))
+                        jobs.append(edge_followed(swarm, stream))
                     if swarm.walls.reach is not None:
                         follow_reach = swarm.walls.reach.follow
                         jobs.append(functools.partial(follow_reach, swarm.manager, say))
@@ -142,7 +142,8 @@ def _results_kept(
         raise
 
 
-def _edge_followed(swarm: Swarm, stream: Stream) -> Callable[[], Awaitable[None]]:
+def edge_followed(swarm: Swarm, stream: Stream) -> Callable[[], Awaitable[None]]:
+    """A job that follows when segments are made, for live latency; of a dated playlist."""
     return functools.partial(
         follow_edge,
         swarm.totals.edge,

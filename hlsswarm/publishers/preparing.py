@@ -117,9 +117,12 @@ def publisher_service(
     *,
     program: FFmpegProgram,
     services: Services,
-    output: Path,
+    output: Path | None = None,
 ) -> Service:
-    """The unit of one stream. One that plays once stays when it is done, and is not repeated."""
+    """The unit of one stream. `output` is a socket that listens for its progress.
+
+    One that plays once stays when it is done, and is not repeated.
+    """
     when = ServiceRestart("always" if stream.loop else "on-failure", _BACKOFF)
     return Service(
         name=unit,

@@ -15,10 +15,15 @@ from hlsswarm.controller.text_files import read_headers
 from hlsswarm.core.encoder_options import EncoderOptions, unit_of
 from hlsswarm.core.origin_options import OriginOptions
 from hlsswarm.core.plan import Plan
+from hlsswarm.core.publish import streams_of
+from hlsswarm.core.publish_settings import STREAM_SETTINGS
 from hlsswarm.core.rig import Item, RigConfig
 from hlsswarm.core.rig_difference import Change, difference
-from hlsswarm.encoders import preview
+from hlsswarm.encoders import ladder, preview
+from hlsswarm.encoders.ladder import LadderOptions
 from hlsswarm.origin import control
+from hlsswarm.publishers.kept import start_kept
+from hlsswarm.publishers.publish import PublishOptions
 from hlsswarm.rig.item import Actions
 from hlsswarm.rig.rig import Rig
 
@@ -101,7 +106,50 @@ def _encoder(item: Item[Any], kind: str) -> Actions:
     )
 
 
+def _ladder(item: Item[Any], kind: str) -> Actions:
+    values = item.values
+    options = LadderOptions(
+        name=item.name,
+        media=values["media"],
+        rungs=values["rungs"],
+        factory=values["factory"],
+        sources=tuple(values["source"] or ()),
+        restart=values["on_failure"] == "restart",
+        with_source=values["with_source"] is not False,
+        metrics=values["metrics"],
+        ffmpeg=values["ffmpeg"],
+        manager=kind,
+    )
+    return Actions(
+        "ladder",
+        item.name,
+        start=lambda: ladder.start(options),
+        stop=lambda: ladder.stop(ladder.the_ladder(kind, item.name)),
+        is_there=lambda: _run_is_there(kind, item.run),
+    )
+
+
+def _publisher(item: Item[Any], kind: str) -> Actions:
+    values = item.values
+    keys = {setting.key for setting in STREAM_SETTINGS}
+    given = {key: value for key, value in values.items() if key in keys and value is not None}
+    options = PublishOptions(
+        streams=streams_of(values["url"], values["streams"], given),
+        ffmpeg=values["ffmpeg"],
+        manager=kind,
+    )
+    return Actions(
+        "publisher",
+        item.name,
+        start=lambda: start_kept(options, item.run, lambda _: None),
+        stop=lambda: runs.stop(kind, [item.run]),
+        is_there=lambda: _run_is_there(kind, item.run),
+    )
+
+
 _ACTIONS: Mapping[str, Callable[[Item[Any], str], Actions]] = {
     "origin": _origin,
     "encoder": _encoder,
+    "ladder": _ladder,
+    "publisher": _publisher,
 }

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import dataclasses
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from hlsswarm.controller.adoption import Keeping, saved
@@ -20,7 +20,7 @@ from hlsswarm.controller.figures import RunFigures
 from hlsswarm.controller.opening import OpenRun, allow_files, opened
 from hlsswarm.controller.preflight import Look, Stream, look_at, select_unseen
 from hlsswarm.controller.recorder import Recorder
-from hlsswarm.controller.run import plan_for
+from hlsswarm.controller.run import edge_followed, plan_for
 from hlsswarm.controller.swarm import Swarm
 from hlsswarm.core import names
 from hlsswarm.core.headers import redact
@@ -123,7 +123,9 @@ class RigSwarm:
         self._events.add("running", self.name, f"{swarm.plan.clients} clients")
         if self.paused:
             self.pause(paused=True)
-        jobs = (swarm.keep_ramping, swarm.follow, recorder.follow, swarm.manager.lost)
+        jobs = [swarm.keep_ramping, swarm.follow, recorder.follow, swarm.manager.lost]
+        if open_run.stream.dated_url is not None:
+            jobs.append(edge_followed(swarm, open_run.stream))
         ends = await self._until_the_end(swarm, jobs)
         if not ends:
             return
@@ -140,7 +142,7 @@ class RigSwarm:
         self._events.add("failure", self.name, words)
 
     async def _until_the_end(
-        self, swarm: Swarm, jobs: tuple[Callable[[], Awaitable[None]], ...]
+        self, swarm: Swarm, jobs: Sequence[Callable[[], Awaitable[None]]]
     ) -> bool:
         """Follow until the swarm is to end; goes on over a lost connection to systemd."""
         while True:
@@ -194,6 +196,7 @@ class RigSwarm:
         swarm = self._swarm
         if swarm is None:
             return
+        limits = plan.swarm_limits.changes(swarm.plan.swarm_limits)
         swarm.plan = dataclasses.replace(
             swarm.plan,
             ramp_rate_per_second=plan.ramp_rate_per_second,
@@ -201,8 +204,8 @@ class RigSwarm:
             thresholds=plan.thresholds,
             swarm_limits=plan.swarm_limits,
         )
-        limits = tuple(plan.swarm_limits.properties())
-        swarm.manager.set_properties(names.run_slice(swarm.run), limits)
+        if limits:
+            swarm.manager.set_properties(names.run_slice(swarm.run), tuple(limits))
         if clients != len(swarm.clients):
             self.resize(clients)
 
