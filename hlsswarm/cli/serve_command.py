@@ -7,8 +7,10 @@ import os
 import sys
 from pathlib import Path
 
+from hlsswarm.api.server import api_served
 from hlsswarm.cli.arguments import check_manager
 from hlsswarm.cli.output import say_on
+from hlsswarm.controller.text_files import read_configuration
 from hlsswarm.core.rig import RigConfig
 from hlsswarm.core.rig_reading import read_rig
 from hlsswarm.errors import ConfigurationError, ExitStatus
@@ -25,7 +27,10 @@ def serve(arguments: argparse.Namespace) -> ExitStatus:
         # What a service says goes where its stderr goes: the journal, or a file of ours.
         return serve_rig(
             DaemonOptions(
-                lambda: read_config(path), manager, lambda words: print(words, file=sys.stderr)
+                lambda: read_config(path),
+                manager,
+                lambda words: print(words, file=sys.stderr),
+                api_served,
             )
         )
     read_config(path)
@@ -34,12 +39,7 @@ def serve(arguments: argparse.Namespace) -> ExitStatus:
 
 def read_config(path: Path) -> RigConfig:
     """The rig of a file. Raises ConfigurationError with everything that is wrong."""
-    try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
-        raise ConfigurationError(f"{path} cannot be read: {reason}.") from None
-    reading = read_rig(text)
+    reading = read_rig(read_configuration(path))
     if reading.config is None:
         first = reading.problems[0]
         more = len(reading.problems) - 1

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from hlsswarm.core.measurements import Measurements
 from hlsswarm.metrics.measured import MeasuredCollector, MeasuredFigures
+from hlsswarm.metrics.own import OwnMetrics
 from hlsswarm.metrics.swarm import SwarmCollector, SwarmFigures
 
 LABEL = "swarm"
@@ -26,6 +28,13 @@ class RigFigures:
     """1 for each item of the rig, by kind, name and state."""
     state_failures: int
     """Times that the state could not be saved."""
+
+
+def rig_registries(figures: Callable[[], RigFigures]) -> tuple[CollectorRegistry, ...]:
+    """The series of a rig, and those of the process that keeps it."""
+    registry = CollectorRegistry()
+    registry.register(RigCollector(figures))
+    return registry, OwnMetrics().registry
 
 
 class RigCollector(Collector):

@@ -26,6 +26,9 @@ _CONNECTIONS_MAX = 64
 _METHODS = (b"GET", b"HEAD")
 _TEXT = "text/plain; charset=utf-8"
 
+Registries = Sequence[CollectorRegistry]
+"""All series that a page has."""
+
 
 def bind(address: Address) -> socket.socket:
     """A listening socket. Raises PreflightError when the port is taken or not ours to have."""
@@ -47,7 +50,7 @@ def _reason(error: OSError | ValueError) -> str:
     return "this is no host name"
 
 
-def exposition(registries: Sequence[CollectorRegistry]) -> tuple[str, bytes]:
+def exposition(registries: Registries) -> tuple[str, bytes]:
     """All series as Prometheus reads them: the content type, and the text."""
     return CONTENT_TYPE_LATEST, b"".join(generate_latest(registry) for registry in registries)
 
@@ -58,7 +61,7 @@ class MetricsServer:
     def __init__(
         self,
         listener: socket.socket,
-        registries: Sequence[CollectorRegistry],
+        registries: Registries,
         healthy: Callable[[], bool],
     ) -> None:
         self._listener = listener

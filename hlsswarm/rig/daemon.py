@@ -12,24 +12,23 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-
-from prometheus_client import CollectorRegistry
 
 from hlsswarm.core.plan import Address
 from hlsswarm.core.rig import RigConfig
 from hlsswarm.errors import ConfigurationError, ExitStatus, HlsSwarmError, PreflightError
-from hlsswarm.metrics.own import OwnMetrics
-from hlsswarm.metrics.rig import RigCollector
-from hlsswarm.metrics.server import MetricsServer, bind
+from hlsswarm.metrics.rig import rig_registries
+from hlsswarm.metrics.server import MetricsServer, Registries, bind
 from hlsswarm.places import state_directory
-from hlsswarm.rig.configured import apply
+from hlsswarm.rig.events import Event
 from hlsswarm.rig.rig import Rig
 from hlsswarm.rig.service_manager import KeptSockets, ServiceManager
 from hlsswarm.rig.state import StateStore
-from hlsswarm.units.connect import connect, release, stopping_job
+from hlsswarm.rig.steering import Steering
+from hlsswarm.units.connect import connect, stopping_job
 from hlsswarm.units.runtime_directory import locked, runtime_directory
 
 SAVE_SECONDS = 1.0
@@ -41,6 +40,20 @@ ReadConfig = Callable[[], RigConfig]
 
 
 @dataclass(frozen=True)
+class Controls:
+    """What those who steer a rig are given."""
+
+    steering: Steering
+    reload: Callable[[], Awaitable[list[str]]]
+    """Read the file again; what was done, a line each. Raises ConfigurationError."""
+    registries: Registries
+
+
+ServeApi = Callable[[RigConfig, Controls], AbstractAsyncContextManager[str]]
+"""Serves an API meanwhile; gives where, in words. Raises PreflightError."""
+
+
+@dataclass(frozen=True)
 class DaemonOptions:
     """What a daemon is started with."""
 
@@ -48,6 +61,7 @@ class DaemonOptions:
     """Raises ConfigurationError."""
     manager: str
     say: Say
+    serve_api: ServeApi
 
 
 def serve(options: DaemonOptions) -> ExitStatus:
@@ -99,22 +113,32 @@ class _Daemon:
             state_directory().mkdir(mode=0o750, parents=True, exist_ok=True)
         kind = self._which_manager()
         store = StateStore([state_directory(), runtime_directory()])
-        rig = Rig(store, self._manager, self._kept, manager_kind=kind)
-        async with _metrics_served(self._config, rig) as where:
-            await apply(rig, RigConfig(), self._config)
+        rig = Rig(store, self._manager, self._kept, manager_kind=kind, tell=self._tell)
+        steering = Steering(rig, self._config, self._options.read_config)
+        registries = rig_registries(rig.figures)
+        controls = Controls(steering, lambda: self._reloaded(steering), registries)
+        async with (
+            _metrics_served(self._config, registries) as metrics,
+            self._options.serve_api(self._config, controls) as api,
+        ):
+            await steering.begin()
             self._kept.close()
             self._manager.ready(rig.status())
-            self._options.say(f"The rig is kept: {rig.status()}." + (where and f" {where}"))
-            await self._kept_going(rig)
+            where = "".join(f" {words}" for words in (metrics, api) if words)
+            self._options.say(f"The rig is kept: {rig.status()}.{where}")
+            await self._kept_going(steering)
             return await self._ended(rig)
+
+    def _tell(self, event: Event) -> None:
+        words = f": {event.message}" if event.message else ""
+        self._options.say(f"{event.item} {event.kind}{words}")
 
     def _which_manager(self) -> str:
         """The manager of all that the rig has. Raises ManagerError."""
         with locked():
             manager = connect(self._options.manager)
-            kind = manager.kind
-        release(manager)
-        return kind
+        manager.close()  # not released: it may be about to be ours alone
+        return manager.kind
 
     def _take_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -122,8 +146,9 @@ class _Daemon:
             loop.add_signal_handler(number, self._asked.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
 
-    async def _kept_going(self, rig: Rig) -> None:
+    async def _kept_going(self, steering: Steering) -> None:
         """Save and tell each second, until a signal, or a bug."""
+        rig = steering.rig
         while not self._asked.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._asked.wait(), SAVE_SECONDS)
@@ -133,22 +158,27 @@ class _Daemon:
                 raise rig.failed
             if self._reload.is_set():
                 self._reload.clear()
-                await self._reloaded(rig)
+                with contextlib.suppress(ConfigurationError):
+                    await self._reloaded(steering)
 
-    async def _reloaded(self, rig: Rig) -> None:
-        """Apply what has changed in the file; a file that cannot be meant changes nothing."""
+    async def _reloaded(self, steering: Steering) -> list[str]:
+        """Do what has changed in the file; one that cannot be meant changes nothing.
+
+        Raises ConfigurationError for such a file.
+        """
         self._manager.reloading()
+        events = steering.rig.events
         try:
-            new = self._options.read_config()
+            lines = await steering.reload()
         except ConfigurationError as error:
-            rig.events.add("reload-refused", "rig", error.message)
+            events.add("reload-refused", "rig", error.message)
             self._options.say(f"The configuration stays as it was: {error.message}")
-        else:
-            await apply(rig, self._config, new)
-            self._config = new
-            rig.events.add("reloaded", "rig", "")
-            self._options.say("The configuration was read again.")
-        self._manager.ready(rig.status())
+            raise
+        finally:
+            self._manager.ready(steering.rig.status())
+        events.add("reloaded", "rig", "; ".join(lines))
+        self._options.say("The configuration was read again.")
+        return lines
 
     async def _ended(self, rig: Rig) -> ExitStatus:
         """Leave the rig to the next daemon, or end it."""
@@ -175,17 +205,14 @@ class _Daemon:
 
 
 @contextlib.asynccontextmanager
-async def _metrics_served(config: RigConfig, rig: Rig) -> AsyncIterator[str]:
+async def _metrics_served(config: RigConfig, registries: Registries) -> AsyncIterator[str]:
     """Serve /metrics and /healthz; where, in words."""
     address = config.metrics.get("listen")
     if not isinstance(address, Address):
         yield ""
         return
     listener: socket.socket = bind(address)
-    registry = CollectorRegistry()
-    registry.register(RigCollector(rig.figures))
-    own = OwnMetrics()
-    server = MetricsServer(listener, (registry, own.registry), healthy=lambda: True)
+    server = MetricsServer(listener, registries, healthy=lambda: True)
     await server.start()
     try:
         yield f"Metrics: http://{server.address}/metrics"

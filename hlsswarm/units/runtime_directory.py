@@ -53,6 +53,11 @@ def runtime_directory() -> Path:
     return path
 
 
+def api_socket() -> Path:
+    """Where a rig's daemon listens, unless its configuration says another place."""
+    return runtime_directory() / "api.sock"
+
+
 @contextlib.contextmanager
 def locked() -> Iterator[Path]:
     """The runtime directory, made if needed, under an exclusive lock; removed if left empty.
