@@ -259,6 +259,26 @@ def test_a_source_that_comes_later_has_the_whole_ladder_until_it_goes(ladder: La
     assert {key: pid for key, pid in ladder.running().items() if key[2] == X} == before
 
 
+def test_a_source_that_begins_anew_is_followed(ladder: Ladder) -> None:
+    """Its encoder is killed, and systemd starts it again: timestamps begin anew."""
+    before = ladder.transcoders()
+    (process,) = _source_process(ladder)
+    os.kill(int(process.split()[1].rstrip(":")), signal.SIGKILL)
+    for key in DEFAULT:
+        old = before[key]
+        after = ladder.wait(
+            key,
+            "to be started again",
+            lambda item, old=old: (
+                item["pid"] not in {None, old["pid"]} and item["segments"] > old["segments"] + 5
+            ),
+        )
+        assert after["failures"] == old["failures"], "nothing of the ladder has failed"
+        text = (ladder.media / X / key[1] / "stream.m3u8").read_text()
+        assert "#EXT-X-TARGETDURATION:1\n" in text
+        assert "#EXT-X-DISCONTINUITY\n" in text
+
+
 def test_a_list_for_people(ladder: Ladder) -> None:
     lines = ladder.done("list").splitlines()
     assert lines[0].startswith(f"ladder: ABR ladder of {ladder.media} (")
