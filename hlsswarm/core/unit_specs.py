@@ -119,6 +119,16 @@ class Limits:
             result.append(Property(kind.bus_name, kind.signature, value))
         return result
 
+    def changes(self, before: Limits) -> list[Property]:
+        """What makes these limits of those that a unit runs with: what is not set any more is
+        lifted.
+        """
+        return [
+            Property(kind.bus_name, kind.signature, kind.encoded(getattr(self, kind.field)))
+            for kind in LIMIT_KINDS
+            if kind.is_live and getattr(self, kind.field) != getattr(before, kind.field)
+        ]
+
 
 UNLIMITED = Limits()
 """Accounting alone."""

@@ -123,7 +123,12 @@ class RigSwarm:
         self._events.add("running", self.name, f"{swarm.plan.clients} clients")
         if self.paused:
             self.pause(paused=True)
-        jobs = [swarm.keep_ramping, swarm.follow, recorder.follow, swarm.manager.lost]
+        jobs: list[Callable[[], Awaitable[None]]] = [
+            swarm.keep_ramping,
+            swarm.follow,
+            recorder.follow,
+            swarm.manager.lost,
+        ]
         if open_run.stream.dated_url is not None:
             jobs.append(edge_followed(swarm, open_run.stream))
         ends = await self._until_the_end(swarm, jobs)

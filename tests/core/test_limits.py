@@ -157,6 +157,17 @@ def test_settings_of_a_client_have_its_defaults_and_come_back_as_limits() -> Non
     assert limits_of(rows, CLIENT_KINDS, prefix="client-") == CLIENT_LIMITS
 
 
+def test_a_change_lifts_what_is_not_set_any_more() -> None:
+    before = Limits(memory_max_bytes=1 << 30, cpu_quota=0.5, oom_policy="kill")
+    after = Limits(cpu_quota=1.5, tasks_max=9)
+    assert after.changes(before) == [
+        ("MemoryMax", "t", INFINITY),
+        ("CPUQuotaPerSecUSec", "t", 1_500_000),
+        ("TasksMax", "t", 9),
+    ]
+    assert after.changes(after) == []
+
+
 def test_what_is_not_enforced_is_told_by_name() -> None:
     limits = Limits(memory_max_bytes=1, memory_high_bytes=1, io_weight=5, oom_policy="kill")
     some = Abilities(252, held_limits=frozenset({"io-weight"}))
