@@ -66,6 +66,11 @@ def reads(kind: Kind) -> Callable[[Callable[[str], _T]], Reader[_T]]:
     return made
 
 
+def plain(number: float) -> str:
+    """A bound as people write it."""
+    return str(int(number)) if number == int(number) else str(number)
+
+
 TEXT = Kind("text")
 FLAG = Kind("flag", (BOOLEAN,))
 _PLAIN: dict[Any, Kind] = {

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from hlsswarm.core.kinds import Kind
+from hlsswarm.core.kinds import Kind, plain
 from hlsswarm.core.limits import size_text
 from hlsswarm.core.quantities import format_duration
 from hlsswarm.core.rig_sections import BY_NAME, ENABLED, MANAGER, NAME, Section
@@ -162,5 +162,5 @@ def _value_text(row: Setting) -> str:
     if "boolean" in kind.types and kind.name != "value":
         text = "`true`, `false`" + (f", {text}" if kind.choices else "")
     if kind.minimum is not None and kind.maximum is not None:
-        text += f", {kind.minimum:g} to {kind.maximum:g}"
+        text += f", {plain(kind.minimum)} to {plain(kind.maximum)}"
     return f"list of {text}" if row.repeat else text

@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from hlsswarm.core.headers import MASK, redact
-from hlsswarm.core.kinds import BOOLEAN, INTEGER, NUMBER, STRING
+from hlsswarm.core.kinds import BOOLEAN, INTEGER, NUMBER, STRING, plain
 from hlsswarm.core.setting import Setting
 from hlsswarm.errors import HlsSwarmError
 
@@ -142,9 +142,11 @@ def _fits(setting: Setting, text: str) -> bool:
 def _check_bounds(setting: Setting, value: float) -> None:
     kind = setting.kind
     if kind.minimum is not None and value < kind.minimum:
-        raise WrongValueError(f"{shown(value)} is too little.", f"The least is {kind.minimum:g}.")
+        raise WrongValueError(
+            f"{shown(value)} is too little.", f"The least is {plain(kind.minimum)}."
+        )
     if kind.maximum is not None and value > kind.maximum:
-        raise WrongValueError(f"{shown(value)} is too much.", f"The most is {kind.maximum:g}.")
+        raise WrongValueError(f"{shown(value)} is too much.", f"The most is {plain(kind.maximum)}.")
 
 
 @dataclass(frozen=True)
