@@ -27,7 +27,7 @@ from hlsswarm.cli.ladder_arguments import LADDER_EXAMPLES, add_ladder
 from hlsswarm.cli.limit_arguments import LIMIT_EXAMPLES, add_set_limit
 from hlsswarm.cli.origin_arguments import ORIGIN_EXAMPLES, add_demo, add_origin
 from hlsswarm.cli.report_arguments import REPORT_EXAMPLES, add_report
-from hlsswarm.cli.rig_arguments import SERVE_EXAMPLES, add_serve
+from hlsswarm.cli.rig_arguments import RIG_EXAMPLES, SERVE_EXAMPLES, add_rig, add_serve
 from hlsswarm.cli.stream_arguments import (
     CONSUME_EXAMPLES,
     PUBLISH_EXAMPLES,
@@ -102,6 +102,13 @@ COMMANDS: tuple[Command, ...] = (
         SERVE_EXAMPLES,
         add_serve,
         "serve_command.serve",
+    ),
+    Command(
+        "rig",
+        "show and steer the rig that `serve` keeps",
+        RIG_EXAMPLES,
+        add_rig,
+        "rig_command.rig",
     ),
     Command(
         "check",

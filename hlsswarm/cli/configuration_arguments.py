@@ -21,15 +21,18 @@ exit status:
 """
 CONFIG_EXAMPLES = """\
 examples:
+  hlsswarm config --write saved.toml
   hlsswarm config --from rig.toml
   hlsswarm config --from rig.toml --write saved.toml
 
+Without --from it is the rig that runs, as it was steered since its file was read.
 Secrets are left out: *** stands for them, and has to be filled in before the file can be used.
 """
 SCHEMA_EXAMPLES = """\
 examples:
   hlsswarm schema
   hlsswarm schema --options
+  hlsswarm schema --api
 """
 OPTIONS_EXAMPLES = """\
 examples:
@@ -57,9 +60,8 @@ def add_config(parser: argparse.ArgumentParser) -> None:
         "--from",
         dest="source",
         type=Path,
-        default=CONFIGURATION,
         metavar="FILE",
-        help=f"a rig's file (default {CONFIGURATION})",
+        help=f"a rig's file (default: the rig that runs; {CONFIGURATION} where none does)",
     )
     parser.add_argument(
         "--write", type=Path, metavar="FILE", help="write to this file instead of the terminal"
@@ -68,8 +70,12 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 def add_schema(parser: argparse.ArgumentParser) -> None:
     """Arguments of `schema`."""
-    parser.add_argument(
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
         "--options", action="store_true", help="a list of all keys, for documentation, instead"
+    )
+    what.add_argument(
+        "--api", action="store_true", help="the OpenAPI document of the rig's API instead"
     )
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
 from pathlib import Path
 
+from hlsswarm.api.client import ApiClient, NoDaemonError
 from hlsswarm.cli.config_file import problem_line
+from hlsswarm.cli.configuration_arguments import CONFIGURATION
 from hlsswarm.cli.output import say
 from hlsswarm.controller.text_files import read_configuration
 from hlsswarm.core import rig_schema, rig_summary
@@ -40,7 +43,7 @@ def check(arguments: argparse.Namespace) -> ExitStatus:
 
 def config(arguments: argparse.Namespace) -> ExitStatus:
     """Write a rig's file anew: in order, and without secrets."""
-    text = write_config(read_rig_file(arguments.source))
+    text = _rig_text(arguments.source)
     if arguments.write is None:
         say(text.rstrip("\n"))
         return ExitStatus.OK
@@ -52,8 +55,21 @@ def config(arguments: argparse.Namespace) -> ExitStatus:
     return ExitStatus.OK
 
 
+def _rig_text(source: Path | None) -> str:
+    """The rig of a file; without one the rig that runs, and where none does that of the machine."""
+    if source is None:
+        with contextlib.suppress(NoDaemonError):
+            return ApiClient().text("/v1/configuration")
+    return write_config(read_rig_file(source or CONFIGURATION))
+
+
 def schema(arguments: argparse.Namespace) -> ExitStatus:
     """What a file can hold, for programs."""
+    if arguments.api:
+        from hlsswarm.api.table import document  # noqa: PLC0415  (it loads the whole rig)
+
+        say(json.dumps(document(), indent=2, ensure_ascii=False))
+        return ExitStatus.OK
     shown = (
         {"schema": rig_schema.OPTIONS_SCHEMA, "options": rig_schema.options()}
         if arguments.options
