@@ -8,6 +8,7 @@ import signal
 import subprocess
 import urllib.request
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -266,13 +267,12 @@ def test_a_source_that_begins_anew_is_followed(ladder: Ladder) -> None:
     os.kill(int(process.split()[1].rstrip(":")), signal.SIGKILL)
     for key in DEFAULT:
         old = before[key]
-        after = ladder.wait(
-            key,
-            "to be started again",
-            lambda item, old=old: (
-                item["pid"] not in {None, old["pid"]} and item["segments"] > old["segments"] + 5
-            ),
-        )
+
+        def again(item: dict[str, Any], old: dict[str, Any] = old) -> bool:
+            more = item["segments"] > old["segments"] + 5
+            return more and item["pid"] not in {None, old["pid"]}
+
+        after = ladder.wait(key, "to be started again", again)
         assert after["failures"] == old["failures"], "nothing of the ladder has failed"
         text = (ladder.media / X / key[1] / "stream.m3u8").read_text()
         assert "#EXT-X-TARGETDURATION:1\n" in text
