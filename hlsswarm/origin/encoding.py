@@ -201,6 +201,9 @@ class Encoding:
             try:
                 service = self._service(services, unit, command, writes=part.parent)
                 await _run_to_its_end(services, service, "The loop")
+                # ffmpeg that somebody ends closes its file in order, however short it is.
+                if (_done_seconds(progress) or 0) < seconds - 1:
+                    raise UnitError("The loop's encoder was ended before the loop was whole.")
             finally:
                 telling.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
