@@ -28,6 +28,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
+        self.server.headers.append(str(self.headers))
         status, headers, body = self.server.answer(self.path.partition("?")[0])
         self.send_response(status)
         for name, value in {**headers, "Content-Length": str(len(body))}.items():
@@ -43,6 +44,7 @@ class _Handler(BaseHTTPRequestHandler):
 class _Server(ThreadingHTTPServer):
     answer: Callable[[str], Answer]
     connections: list[str]
+    headers: list[str]
 
     def get_request(self) -> tuple[socket.socket, Any]:
         connection, address = super().get_request()
@@ -59,6 +61,8 @@ class Web:
     pages: dict[str, Answer] = field(default_factory=dict)
     connections: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    headers: list[str] = field(default_factory=list)
+    """Of each request, all of them."""
 
     def url(self, path: str) -> str:
         """URL of a path."""
@@ -76,6 +80,7 @@ def web(host: str = "127.0.0.1", port: int = 0) -> Iterator[Web]:
     with _Server((host, port), _Handler) as server:
         made = Web(host, server.server_address[1])
         server.answer, server.connections = made.answer, made.connections
+        server.headers = made.headers
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:

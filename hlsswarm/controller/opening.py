@@ -15,7 +15,7 @@ from hlsswarm.controller.machine import checks_certificates, gives_mount_namespa
 from hlsswarm.controller.preflight import Stream
 from hlsswarm.controller.reach import Reach
 from hlsswarm.controller.runs import is_active
-from hlsswarm.controller.swarm import Swarm
+from hlsswarm.controller.swarm import SCRIPTS, Swarm
 from hlsswarm.controller.trust import store_properties
 from hlsswarm.controller.walls import client_walls
 from hlsswarm.core import names
@@ -33,7 +33,7 @@ from hlsswarm.errors import HlsSwarmError, PreflightError
 from hlsswarm.metrics.own import OwnMetrics
 from hlsswarm.telemetry.ffmpeg_program import FFmpegProgram
 from hlsswarm.units.abilities import probe
-from hlsswarm.units.connect import connect, credentials_directory, release
+from hlsswarm.units.connect import connect, release
 from hlsswarm.units.manager import SystemdManager
 from hlsswarm.units.runtime_directory import fresh_run_directory, locked, remove_run_directory
 
@@ -114,7 +114,7 @@ async def opened(
                 abilities,
                 program=program.path,
                 directory=directory,
-                credentials=credentials_directory(manager.kind),
+                scripts=directory / SCRIPTS,
                 reach=await _reached(plan, run_id, stream, abilities),
             )
             swarm = Swarm(

@@ -161,10 +161,8 @@ class Swarm:
             self._program.version,
             self.plan.client,
             client=client.number,
-            scripts=self.walls.script_directory(client.unit, self._scripts),
+            scripts=self._scripts,
         )
-        scripts = client_scripts(self._program.version, self.plan.client, client=client.number)
-        own = self.walls.script_properties(self._scripts, list(scripts))
         return client_spec(
             self.run,
             client.number,
@@ -175,7 +173,7 @@ class Swarm:
             failures=max(1, client.failures),
             limits=self.plan.client_limits,
             stop_timeout_seconds=STOP_TIMEOUT_SECONDS,
-            more=(*self._more, *self.walls.properties, *own),
+            more=(*self._more, *self.walls.properties),
         )
 
     def _start(self, client: Client) -> None:

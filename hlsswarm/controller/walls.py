@@ -26,21 +26,8 @@ class Walls:
     properties: tuple[Property, ...] = ()
     reach: Reach | None = None
     """The addresses that the clients may reach; None where nothing keeps them from others."""
-    credentials: Path | None = None
-    """Where systemd puts each unit's credentials; None where a client reads its scripts itself."""
     lacks: tuple[str, ...] = ()
     """What was wanted of the sandbox and cannot be had, in words."""
-
-    def script_directory(self, unit: str, scripts: Path) -> Path:
-        """Where a client finds the scripts that lie in `scripts`."""
-        return scripts if self.credentials is None else self.credentials / unit
-
-    def script_properties(self, scripts: Path, names: list[str]) -> tuple[Property, ...]:
-        """What a client needs to read its scripts, which are root's alone (mode 0600)."""
-        if self.credentials is None or not names:
-            return ()
-        pairs = [(name, str(scripts / name)) for name in names]
-        return (Property("LoadCredential", "a(ss)", pairs),)
 
 
 OPEN = Walls()
@@ -53,16 +40,22 @@ def client_walls(
     *,
     program: Path,
     directory: Path,
-    credentials: Path,
+    scripts: Path,
     reach: Reach | None,
 ) -> Walls:
-    """The walls of a run. `directory` is the run's own, `credentials` where units have theirs."""
+    """The walls of a run; `directory` is the run's own, `scripts` where those with secrets lie.
+
+    Scripts are root's alone, and so are clients that read them: they keep all walls but a user of
+    their own. (systemd's credentials would do, where systemd can mount them: not everywhere.)
+    """
+    shown = [*shown_for_program(program), *shown_for_program(program.resolve())]
+    if plan.client.needs_scripts:
+        shown.append(scripts)
     sandbox = Sandbox(
         profile="client",
         level=plan.sandbox,
-        readable=tuple(
-            dict.fromkeys((*shown_for_program(program), *shown_for_program(program.resolve())))
-        ),
+        readable=tuple(dict.fromkeys(shown)),
+        own_user=not plan.client.needs_scripts,
     )
     parts = sandbox.parts(abilities.sandbox)
     properties = sandbox.properties(abilities.sandbox)
@@ -71,7 +64,7 @@ def client_walls(
     if reach is not None:
         properties += (deny_all(),)
     wanted = lacking(abilities.sandbox) if plan.sandbox == "strict" else ()
-    return Walls(properties, reach, credentials if "mounts" in parts else None, wanted)
+    return Walls(properties, reach, wanted)
 
 
 def _authority(plan: Plan, directory: Path) -> tuple[Property, ...]:

@@ -79,6 +79,8 @@ class Sandbox:
     readable: tuple[Path, ...] = ()
     writable: tuple[Path, ...] = ()
     devices: tuple[Path, ...] = ()
+    own_user: bool = True
+    """Whether a client has a user of its own; else it is the manager's, without its powers."""
     reads_others: bool = False
     """Whether root is to read files of other users, such as an input in somebody's home."""
 
@@ -89,7 +91,7 @@ class Sandbox:
         wanted = ALL_PARTS if self.level == "strict" else BASIC_PARTS
         if self.level == "basic" and _is_unprivileged(able):
             wanted -= {"capabilities"}  # which it has the right to in a user namespace alone
-        if self.profile != "client":
+        if self.profile != "client" or not self.own_user:
             wanted -= {"user"}
         return wanted & frozenset(able)
 

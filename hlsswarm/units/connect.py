@@ -13,8 +13,8 @@ from pathlib import Path
 from hlsswarm.core import names
 from hlsswarm.errors import ManagerError
 from hlsswarm.units import cgroups, embedded
-from hlsswarm.units.bus import BusLostError, Endpoint
 from hlsswarm.units.accounting import machine_accounting
+from hlsswarm.units.bus import BusLostError, Endpoint
 from hlsswarm.units.manager import SystemdManager, UnitStatus
 from hlsswarm.units.runtime_directory import locked, remove_runs_of, runtime_directory
 
@@ -124,16 +124,6 @@ def running_managers(kind: str, *, needed: bool = True) -> Iterator[SystemdManag
                     raise
                 continue
             yield manager
-
-
-def credentials_directory(kind: str) -> Path:
-    """Where a manager of this kind puts the credentials of its units, each in a directory of the
-    unit's name (systemd.exec(5), LoadCredential=).
-    """
-    if kind == "embedded":
-        return embedded.directory_in(runtime_directory()) / "credentials"
-    top = Path("/run") if kind == "system" else Path(os.environ.get("XDG_RUNTIME_DIR", "/run"))
-    return top / "credentials"
 
 
 def _belongs_to_run(unit: UnitStatus) -> bool:

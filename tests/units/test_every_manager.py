@@ -27,6 +27,7 @@ FILES = (
     REPOSITORY / "tests/controller/test_restarts.py",
     REPOSITORY / "tests/controller/test_limits.py",
     REPOSITORY / "tests/units/test_sandbox.py",
+    REPOSITORY / "tests/units/test_secrets.py",
 )
 _TIMEOUT_SECONDS = 240.0
 _PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", "-rs")
