@@ -12,16 +12,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from hlsswarm.core import names
 from hlsswarm.core.limits import LIMIT_KINDS, LimitKind
-from hlsswarm.core.unit_specs import Property
+from hlsswarm.core.unit_specs import Limits, Property, slice_spec
 from hlsswarm.core.usage import Usage
 from hlsswarm.errors import PreflightError, UnitError, UsageError
 from hlsswarm.units.accounting import KernelLimit
+from hlsswarm.units.bus import UnitExistsError
 from hlsswarm.units.connect import running_managers
 from hlsswarm.units.manager import SystemdManager
 
 _HOLD_SECONDS = 2.0
 _LOOK_SECONDS = 0.02
+_ALL = "all that hlsswarm runs"
 
 
 @dataclass(frozen=True)
@@ -136,3 +139,20 @@ def _read(manager: SystemdManager, unit: str) -> UnitLimits:
     return UnitLimits(
         unit, manager.kind, manager.is_transient(unit), states, manager.accounting.usage(cgroup)
     )
+
+
+def limit_all(kind: str, limits: Limits, before: Limits) -> None:
+    """Limit all that hlsswarm runs on a manager together; what is not limited any more is lifted.
+
+    Raises UnitError, ManagerError.
+    """
+    for manager in running_managers(kind):
+        try:
+            if manager.is_active(names.ROOT_SLICE):
+                manager.set_properties(names.ROOT_SLICE, tuple(limits.changes(before)))
+            else:
+                manager.start(slice_spec(names.ROOT_SLICE, _ALL, limits))
+        except UnitExistsError:  # the machine has a file for it, and it is not loaded
+            manager.set_properties(names.ROOT_SLICE, tuple(limits.changes(before)))
+        finally:
+            manager.close()

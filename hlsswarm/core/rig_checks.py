@@ -15,7 +15,7 @@ from hlsswarm.core.setting_values import Path, Wrong
 
 _ANYWHERE = {"0.0.0.0", "::", ""}
 _LOOPBACK = {"localhost": "127.0.0.1"}
-_WRITTEN = ("out", "json", "access-log")
+_WRITTEN = ("access-log",)
 """Settings that name what an item writes, and nobody else can."""
 
 
@@ -25,13 +25,6 @@ def contradictions(config: RigConfig) -> Iterator[Wrong]:
     yield from _addresses(config)
     yield from _files(config)
     yield from _api(config)
-    for place, item in _placed(config):
-        streams, most = item.values.get("streams"), item.values.get("max_streams")
-        if streams is not None and most is not None and streams > most:
-            yield Wrong(
-                (*place, "streams"), f"{streams} streams are more than max-streams {most}.",
-                "Raise max-streams, or give fewer.",
-            )  # fmt: skip
 
 
 def _placed(config: RigConfig) -> Iterator[tuple[Path, Item[Any]]]:

@@ -152,6 +152,16 @@ _OF_A_SERVICE: Mapping[str, Callable[[str], Any]] = {
 }
 """How values of an origin are read that a command takes from its working directory."""
 _OF_A_RUN = _defaults(RUN_SETTINGS)
+_OF_ONE_RUN = (
+    *("run-id", "manager", "metrics", "per-client-metrics", "summary-interval"),
+    *("nginx-metrics", "origin-metrics", "fault", "json", "out"),
+)
+"""What has its place in a run that ends, and none in a swarm that is kept."""
+_OF_A_REPORT = (
+    *("duration", "report-interval", "json"),
+    *("max-streams", "max-memory-percent", "max-cpu-percent"),
+)
+"""What `publish` does while it is there, and nobody does for publishers that are kept."""
 
 
 def _plan(name: str, values: Values) -> Any:
@@ -240,13 +250,14 @@ ITEMS: Final = (
     ),
     Section(
         "publisher", "Publishers: streams pushed to an RTSP, SRT or RTMP server.",
-        (_PUSH_URL, *PUBLISH_SETTINGS, *STREAM_SETTINGS, *_shared("programs", "ffmpeg")),
+        (_PUSH_URL, *_without(PUBLISH_SETTINGS, *_OF_A_REPORT), *STREAM_SETTINGS,
+         *_shared("programs", "ffmpeg")),
         needs="url",
         check_name=_run_name,
     ),
     Section(
         "swarm", "Swarms: clients of one stream.",
-        (_URL, *_without(RUN_SETTINGS, "run-id", "manager", "metrics")),
+        (_URL, *_without(RUN_SETTINGS, *_OF_ONE_RUN)),
         needs="url",
         check_name=_run_name,
         made=_plan,

@@ -6,13 +6,16 @@ else is changed ends the item and begins it anew.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
 from hlsswarm.controller import runs
+from hlsswarm.controller.limits import limit_all
 from hlsswarm.controller.text_files import read_headers
 from hlsswarm.core.encoder_options import EncoderOptions, unit_of
+from hlsswarm.core.limit_settings import SWARM_KINDS, limits_of
 from hlsswarm.core.origin_options import OriginOptions
 from hlsswarm.core.plan import Plan
 from hlsswarm.core.publish import streams_of
@@ -31,6 +34,9 @@ from hlsswarm.rig.rig import Rig
 async def apply(rig: Rig, old: RigConfig, new: RigConfig) -> None:
     """Make the rig what `new` says, where it was what `old` says."""
     change = difference(old, new)
+    if "limits" in change.tables:
+        before, after = (limits_of(each.limits, SWARM_KINDS) for each in (old, new))
+        await asyncio.to_thread(limit_all, rig.manager_kind, after, before)
     begun_anew = [each for each in change.changed if not _goes_on(rig, each)]
     for item in reversed([*change.removed, *(each.old for each in begun_anew)]):
         await _remove(rig, item)

@@ -30,8 +30,8 @@ _CONTRADICT = {
     "metrics": {"listen"},
     "origin": {"port", "access-log"},
     "ladder": {"metrics"},
-    "publisher": {"json", "streams", "max-streams"},
-    "swarm": {"json", "out", "ca-file", "tls-verify", "timeout", "summary-interval", "resolve",
+    "publisher": {"streams"},
+    "swarm": {"ca-file", "tls-verify", "timeout", "resolve",
               "backoff-min", "backoff-max", "user-agent"},
 }  # fmt: skip
 
