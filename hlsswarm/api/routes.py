@@ -75,7 +75,7 @@ class Parameter:
             if "\0" in text or text not in self.schema.get("enum", (text,)):
                 raise ValueError(text)
             return text
-        if not re.fullmatch(r"-?\d{1,15}(\.\d{1,9})?", text, re.ASCII):
+        if not re.fullmatch(r"-?\d{1,18}(\.\d{1,9})?", text, re.ASCII):
             raise ValueError(text)
         value = int(text) if kind == "integer" else float(text)
         least, most = self.schema.get("minimum", value), self.schema.get("maximum", value)
