@@ -9,6 +9,7 @@ from hlsswarm.controller.swarm import SCRIPTS, TELEMETRY_SOCKET
 from hlsswarm.core.commands import client_command, notes
 from hlsswarm.core.headers import redact, redact_command
 from hlsswarm.core.plan import Plan
+from hlsswarm.core.sandbox import ALL_PARTS, Sandbox, shown_for_program
 from hlsswarm.core.unit_specs import Abilities, RestartPolicy, UnitSpec, client_spec
 from hlsswarm.telemetry.ffmpeg_program import find_client_ffmpeg
 from hlsswarm.units.abilities import by_properties
@@ -45,6 +46,8 @@ def shown_client(plan: Plan) -> tuple[tuple[str, ...], UnitSpec, tuple[str, ...]
         told.insert(0, redact(selection.sentence))
     if plan.resolve_address is not None:
         told.append("--resolve is not shown: its way depends on what the manager can")
+    if plan.sandbox != "off":
+        told.append("the sandbox is shown as where the manager can do all of it")
     if abilities is None:
         told.append("no manager runs that could be asked: as on systemd 252")
     spec = client_spec(
@@ -55,5 +58,8 @@ def shown_client(plan: Plan) -> tuple[tuple[str, ...], UnitSpec, tuple[str, ...]
         telemetry_socket=directory / TELEMETRY_SOCKET,
         restart=RestartPolicy(plan.backoff, plan.seed),
         limits=plan.client_limits,
+        more=Sandbox(
+            profile="client", level=plan.sandbox, readable=shown_for_program(program.path)
+        ).properties(ALL_PARTS),
     )
     return command, spec, tuple(told)
