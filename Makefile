@@ -19,6 +19,8 @@ PREFIX ?= /usr/local
 LIBDIR := $(PREFIX)/lib/hlsswarm
 BINDIR := $(PREFIX)/bin
 UNITDIR := $(PREFIX)/lib/systemd/system
+# journalctl(1): the only place where catalogs are looked for besides /etc/systemd/catalog.
+CATALOGDIR := /usr/lib/systemd/catalog
 POLKITDIR := $(PREFIX)/share/polkit-1/rules.d
 
 .PHONY: install ffmpeg-minimal help setup demo test test-versions lint format clean packages packages-test
@@ -71,13 +73,14 @@ install:
 	install -D -m 644 systemd/hlsswarm.slice $(DESTDIR)$(UNITDIR)/hlsswarm.slice
 	install -D -m 644 systemd/sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/hlsswarm.conf
 	install -D -m 644 systemd/tmpfiles.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/hlsswarm.conf
+	install -D -m 644 systemd/hlsswarm.catalog $(DESTDIR)$(CATALOGDIR)/hlsswarm.catalog
 	install -D -m 644 systemd/50-hlsswarm.rules \
 	  $(DESTDIR)$(POLKITDIR)/50-hlsswarm.rules
 	[ -e $(DESTDIR)/etc/hlsswarm/hlsswarm.toml ] || \
 	  install -D -m 640 systemd/hlsswarm.toml $(DESTDIR)/etc/hlsswarm/hlsswarm.toml
 	[ -n "$(DESTDIR)" ] || [ ! -d /run/systemd/system ] || { \
 	  systemd-sysusers hlsswarm.conf; systemd-tmpfiles --create hlsswarm.conf; \
-	  systemctl daemon-reload; }
+	  journalctl --update-catalog; systemctl daemon-reload; }
 	@echo "Edit /etc/hlsswarm/hlsswarm.toml, then: systemctl enable --now hlsswarm"
 
 lint: $(VENV)/.hlsswarm-test-installed

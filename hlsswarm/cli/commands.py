@@ -85,7 +85,10 @@ def _add_ffmpeg(parser: argparse.ArgumentParser) -> None:
 
 def _add_logs(parser: argparse.ArgumentParser) -> None:
     add_manager(parser)
-    parser.add_argument("unit", metavar="UNIT", help="a unit, or the name of an encoder")
+    parser.add_argument(
+        "unit", metavar="UNIT", nargs="?", help="a unit, or the name of an encoder or a rig's swarm"
+    )
+    parser.add_argument("--disk", action="store_true", help="say what all logs take")
     parser.add_argument(
         "-n", "--lines", type=int, default=20, metavar="LINES", help="how many (default 20)"
     )
@@ -163,6 +166,7 @@ COMMANDS: tuple[Command, ...] = (
         "logs",
         "show the last messages of an encoder, a web server or another service",
         "examples:\n  hlsswarm logs live/cam1\n  hlsswarm logs nginx -n 50 --follow\n"
+        "  hlsswarm logs evening\n  hlsswarm logs --disk\n"
         "  hlsswarm logs hlsswarm-origin8080-encoder-default.service\n",
         _add_logs,
         "logs_command.logs",

@@ -8,9 +8,11 @@ import json
 from hlsswarm.cli.arguments import check_manager
 from hlsswarm.cli.output import say
 from hlsswarm.controller import runs
+from hlsswarm.controller.log_bounds import bound_logs
 from hlsswarm.core import names
 from hlsswarm.core.usage import USAGE_COLUMNS, usage_cells, usage_document, usage_words
 from hlsswarm.errors import ExitStatus, UsageError
+from hlsswarm.units.runtime_directory import runtime_directory
 
 STATUS_SCHEMA = "hlsswarm.status/1"
 
@@ -18,6 +20,7 @@ STATUS_SCHEMA = "hlsswarm.status/1"
 def status(arguments: argparse.Namespace) -> ExitStatus:
     """Show runs and units."""
     kind = check_manager(arguments.manager)
+    bound_logs(runtime_directory())
     found = runs.status(kind, usage=True, unit_usage=arguments.units)
     if arguments.json:
         say(json.dumps(_document(found), indent=2, ensure_ascii=False))

@@ -75,6 +75,11 @@ def _client(client: Client) -> list[object]:
     ]
 
 
+def stopped_in(document: Mapping[str, Any]) -> set[int]:
+    """Clients of a saved swarm that somebody has stopped."""
+    return {int(key) for key, values in document.get("clients", {}).items() if values[5]}
+
+
 def begin_again(swarm: Swarm, keeping: Keeping) -> None:
     """Go on with a swarm of which nothing runs: its machine was started anew, or somebody has
     stopped all of it.

@@ -3,6 +3,7 @@
     hlsswarm-encoders-encoder-live.cam1.service     the full name, as `status --units` shows it
     encoders-encoder-live.cam1, encoder-live.cam1   parts of it
     live/cam1                                       the name as `encoder list` shows it
+    evening                                         a rig's swarm: what has happened to it
 
 A service's stderr goes to a file in its run's directory (names.log_file). What is not there may
 be in the journal, of the managers that have one. Messages of clients are taken in as telemetry.
@@ -26,6 +27,8 @@ from hlsswarm.units.runtime_directory import runtime_directory
 
 _LOOK_SECONDS = 0.2
 _SHOWN_MAX = 12
+_TERMINAL_RIG = "rig"
+"""The run of a rig's daemon that somebody has started on a terminal: it tells its events there."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,16 @@ class ServiceLog:
     unit: str
     manager: str
     file: Path | None
+    swarm: str = ""
+    """Of a rig's swarm its name: the journal then has what the rig's daemon told of it."""
 
 
 def find_log(kind: str, word: str) -> ServiceLog:
     """The log that `word` means. Raises UsageError for none, several, or a client's."""
     there = _logs(kind)
     found = [log for log in there if word in short_forms(log.unit)]
+    if not found and (swarm := _swarm_log(word, there)) is not None:
+        return swarm
     if not found:
         known = [_shortest(log.unit) for log in there if not _is_client(log.unit)]
         more = ", …" if len(known) > _SHOWN_MAX else ""
@@ -57,6 +64,25 @@ def find_log(kind: str, word: str) -> ServiceLog:
             hint="`hlsswarm run --verbose URL` tells them; the summary has errors by class.",
         )
     return found[0]
+
+
+def _swarm_log(word: str, there: list[ServiceLog]) -> ServiceLog | None:
+    """The log of a swarm. Raises UsageError where nobody writes one."""
+    clients = [log for log in there if _is_client(log.unit) and _run(log.unit) == word]
+    if not clients:
+        return None
+    has_terminal = any(_run(log.unit) == _TERMINAL_RIG for log in there)
+    if clients[0].manager != "system" or has_terminal:
+        raise UsageError(
+            f"The journal has nothing of swarm {word}.",
+            hint="`hlsswarm rig events` shows what a rig's daemon keeps.",
+        )
+    return ServiceLog(names.run_slice(word), clients[0].manager, None, swarm=word)
+
+
+def _run(unit: str) -> str:
+    parsed = names.parse_unit(unit)
+    return parsed.run if parsed is not None else ""
 
 
 def short_forms(unit: str) -> frozenset[str]:
@@ -149,6 +175,9 @@ def _show_journal(log: ServiceLog, lines: int, *, follow: bool) -> None:
             f"{log.unit} has left no messages.",
             hint="The embedded manager has no journal." if journalctl else None,
         )
-    words = [journalctl, "--no-pager", "--unit" if log.manager == "system" else "--user-unit"]
-    words += [log.unit, f"--lines={lines}", *(["--follow"] if follow else [])]
+    words = [journalctl, "--no-pager", f"--lines={lines}", *(["--follow"] if follow else [])]
+    if log.swarm:
+        words += ["--output=short-iso", f"HLSSWARM_SWARM={log.swarm}"]
+    else:
+        words += ["--unit" if log.manager == "system" else "--user-unit", log.unit]
     subprocess.run(words, check=False, stdin=subprocess.DEVNULL, env={**os.environ, "LC_ALL": "C"})

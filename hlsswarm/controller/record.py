@@ -17,6 +17,16 @@ from hlsswarm.core.states import ClientState
 RECENT_ERRORS = 5
 
 
+@dataclass(frozen=True)
+class ProcessEnd:
+    """A process of a client has ended by itself before it should."""
+
+    client: int
+    label: str
+    """As it is counted (core.exits)."""
+    words: str
+
+
 @dataclass
 class RunRecord:
     """Everything that is counted over a run besides telemetry's totals."""
@@ -34,7 +44,7 @@ class RunRecord:
     streaming_seconds: float = 0.0
     lost_seconds: float = 0.0
     saturation: Saturation = field(default_factory=Saturation)
-    tell: Callable[[str], None] = lambda _: None
+    tell: Callable[[ProcessEnd], None] = lambda _: None
     """Who wants to hear of every end of a process (-v)."""
     recent_errors: deque[str] = field(default_factory=lambda: deque(maxlen=RECENT_ERRORS))
     _sampled_at: float | None = None
@@ -69,7 +79,7 @@ class RunRecord:
         said = client.telemetry.last_error
         event = f"#{client.number} {words}" + (f": {said}" if said else "")
         self.recent_errors.append(event)
-        self.tell(event)
+        self.tell(ProcessEnd(client.number, label, event))
 
     def played_to_end(self, client: Client) -> None:
         """A process has played a finished presentation to its end."""

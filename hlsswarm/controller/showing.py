@@ -55,7 +55,7 @@ def say_beginning(say: Say, opened_run: OpenRun) -> None:
     if plan.verbose:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        swarm.record.tell = lambda words: say(event_text(loop.time() - began, words))
+        swarm.record.tell = lambda end: say(event_text(loop.time() - began, end.words))
 
 
 def _say_stream(say: Say, plan: Plan, stream: Stream) -> None:

@@ -16,18 +16,16 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from hlsswarm.controller.log_bounds import shorten
 from hlsswarm.core.hls_muxer import leftover_segments
 from hlsswarm.core.profiles import STREAM_PLAYLIST
 from hlsswarm.core.starts import Starts, after_another_start
 
-LOG_BYTES_MAX = 256 << 10
-"""What is kept of a log."""
 MODULE = "hlsswarm.encoders.prepare"
 
 
@@ -52,19 +50,6 @@ def tidy(directory: Path, *, keep: int) -> int:
         with contextlib.suppress(FileNotFoundError):
             (directory / name).unlink()
     return len(leftovers)
-
-
-def shorten(log: Path, *, bytes_max: int = LOG_BYTES_MAX) -> None:
-    """Cut a log down to its last whole lines. In place: systemd has it open for appending."""
-    with contextlib.suppress(FileNotFoundError), log.open("r+b") as file:
-        size = file.seek(0, os.SEEK_END)
-        if size <= bytes_max:
-            return
-        file.seek(size - bytes_max)
-        tail = file.read()
-        file.seek(0)
-        file.write(tail[tail.find(b"\n") + 1 :])
-        file.truncate()
 
 
 def wait_for_turn(path: Path) -> None:

@@ -17,13 +17,14 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from hlsswarm.controller.log_bounds import bound_logs
 from hlsswarm.core.plan import Address
 from hlsswarm.core.rig import RigConfig
 from hlsswarm.errors import ConfigurationError, ExitStatus, HlsSwarmError, PreflightError
 from hlsswarm.metrics.rig import rig_registries
 from hlsswarm.metrics.server import MetricsServer, Registries, bind
 from hlsswarm.places import state_directory
-from hlsswarm.rig.events import Event
+from hlsswarm.rig import journal
 from hlsswarm.rig.rig import Rig
 from hlsswarm.rig.service_manager import KeptSockets, ServiceManager
 from hlsswarm.rig.state import StateStore
@@ -33,6 +34,7 @@ from hlsswarm.units.runtime_directory import locked, runtime_directory
 
 SAVE_SECONDS = 1.0
 _END_SECONDS = 45.0
+_LOGS_SECONDS = 5.0
 _LOCK = "rig.lock"
 
 Say = Callable[[str], None]
@@ -113,11 +115,18 @@ class _Daemon:
             state_directory().mkdir(mode=0o750, parents=True, exist_ok=True)
         kind = self._which_manager()
         store = StateStore([state_directory(), runtime_directory()])
-        rig = Rig(store, self._manager, self._kept, manager_kind=kind, tell=self._tell)
+        rig = Rig(
+            store,
+            self._manager,
+            self._kept,
+            manager_kind=kind,
+            tell=journal.writer(self._options.say),
+        )
         steering = Steering(rig, self._config, self._options.read_config)
         registries = rig_registries(rig.figures)
         controls = Controls(steering, lambda: self._reloaded(steering), registries)
         async with (
+            _logs_bounded(),
             _metrics_served(self._config, registries) as metrics,
             self._options.serve_api(self._config, controls) as api,
         ):
@@ -128,10 +137,6 @@ class _Daemon:
             self._options.say(f"The rig is kept: {rig.status()}.{where}")
             await self._kept_going(steering)
             return await self._ended(rig)
-
-    def _tell(self, event: Event) -> None:
-        words = f": {event.message}" if event.message else ""
-        self._options.say(f"{event.item} {event.kind}{words}")
 
     def _which_manager(self) -> str:
         """The manager of all that the rig has. Raises ManagerError."""
@@ -153,6 +158,7 @@ class _Daemon:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._asked.wait(), SAVE_SECONDS)
             rig.save()
+            rig.events.tell_left_out()
             self._manager.alive(rig.status())
             if rig.failed is not None:
                 raise rig.failed
@@ -171,13 +177,13 @@ class _Daemon:
         try:
             lines = await steering.reload()
         except ConfigurationError as error:
-            events.add("reload-refused", "rig", error.message)
-            self._options.say(f"The configuration stays as it was: {error.message}")
+            words = f"the configuration stays as it was: {error.message}"
+            events.add("reload-refused", "rig", words, role="rig")
             raise
         finally:
             self._manager.ready(steering.rig.status())
-        events.add("reloaded", "rig", "; ".join(lines))
-        self._options.say("The configuration was read again.")
+        words = "; ".join(lines) or "nothing has changed"
+        events.add("reloaded", "rig", words, role="rig")
         return lines
 
     async def _ended(self, rig: Rig) -> ExitStatus:
@@ -202,6 +208,23 @@ class _Daemon:
             return stopping_job(rig.manager_kind) == "stop"
         except HlsSwarmError:
             return False
+
+
+@contextlib.asynccontextmanager
+async def _logs_bounded() -> AsyncIterator[None]:
+    """Keep the logs of services small meanwhile."""
+
+    async def follow() -> None:
+        while True:
+            await asyncio.to_thread(bound_logs, runtime_directory())
+            await asyncio.sleep(_LOGS_SECONDS)
+
+    task = asyncio.create_task(follow())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager

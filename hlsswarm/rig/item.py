@@ -79,7 +79,7 @@ class RigItem:
 
     def _change(self, state: State, reason: str) -> None:
         if (state, reason) != (self.state, self.reason):
-            self._events.add(state, self.label, reason)
+            self._events.add(state, self.label, reason, role=self.actions.kind)
         self.state, self.reason = state, reason
 
     def end(self) -> None:

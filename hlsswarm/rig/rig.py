@@ -185,6 +185,7 @@ class Rig:
         }
         known = {name: found for name, found in documents.items() if found is not None}
         overviews = {name: self._counters(name) for name in self.swarms}
+        trouble = self._store.trouble
         self._store.save(
             {
                 "boot": boot_id(),
@@ -195,6 +196,7 @@ class Rig:
                 "items": [list(key) for key, item in self.items.items() if item.was_started],
             }
         )
+        self._tell_trouble(trouble)
         self.published = Published(
             {
                 name: (figure, known[name])
@@ -203,6 +205,13 @@ class Rig:
             },
             overviews,
         )
+
+    def _tell_trouble(self, before: str | None) -> None:
+        trouble = self._store.trouble
+        if trouble and not before:
+            self.events.add("not-saved", "rig", trouble, role="rig")
+        elif before and not trouble:
+            self.events.add("saved-again", "rig", "", role="rig")
 
     def _counters(self, name: str) -> Mapping[str, Any]:
         """Counters of a swarm; of one that is not open, what was known of it last."""

@@ -76,7 +76,9 @@ class Steering:
     def _as_steered(self, file: RigConfig, changes: Sequence[Steered]) -> RigConfig:
         config, dropped = with_steered(file, changes)
         for change in dropped:
-            self.rig.events.add("as-in-file", change.name, "it is again as the file has it")
+            self.rig.events.add(
+                "as-in-file", change.name, "it is again as the file has it", role=change.section
+            )
         return config
 
     @contextlib.asynccontextmanager
@@ -110,7 +112,7 @@ class Steering:
                     hint="Change or remove it, or choose another name.",
                 )
             self.config = self._begun(item)
-            self.rig.events.add("added", item.name, f"a {section}")
+            self.rig.events.add("added", item.name, f"a {section}", role=section)
             return item
 
     async def start(self, section: str, name: str) -> None:
@@ -129,7 +131,7 @@ class Steering:
             table = {**table_of(item), "enabled": False}
             self.config = self.config.with_item(self._read(section, table, beside=name))
             await self._end((section, name), forget=section != "swarm")
-            self.rig.events.add("stopped", name, "by order")
+            self.rig.events.add("stopped", name, "by order", role=section)
 
     async def remove(self, section: str, name: str) -> None:
         """End an item and forget it. Raises NotThereError."""
@@ -137,7 +139,7 @@ class Steering:
             self.item(section, name)
             self.config = self.config.without(section, name)
             await self._end((section, name), forget=True)
-            self.rig.events.add("removed", name, "by order")
+            self.rig.events.add("removed", name, "by order", role=section)
 
     async def change(self, section: str, name: str, changes: Mapping[str, Any]) -> None:
         """Change settings of an item; of one that runs, those that it can be given as it runs.

@@ -14,15 +14,17 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from hlsswarm.controller.adoption import Keeping, saved
+from hlsswarm.controller.adoption import Keeping, saved, stopped_in
 from hlsswarm.controller.conclusion import Conclusion, Ending
 from hlsswarm.controller.figures import RunFigures
 from hlsswarm.controller.opening import OpenRun, allow_files, opened
 from hlsswarm.controller.preflight import Look, Stream, look_at, select_unseen
+from hlsswarm.controller.record import ProcessEnd
 from hlsswarm.controller.recorder import Recorder
 from hlsswarm.controller.run import edge_followed, plan_for
 from hlsswarm.controller.swarm import Swarm
 from hlsswarm.core import names
+from hlsswarm.core.exits import OOM_KILL
 from hlsswarm.core.headers import redact
 from hlsswarm.core.plan import Plan
 from hlsswarm.core.summary import Summary
@@ -32,6 +34,7 @@ from hlsswarm.core.verdict import judge
 from hlsswarm.errors import HlsSwarmError, PreflightError
 from hlsswarm.metrics.swarm import SwarmFigures
 from hlsswarm.rig.events import Events
+from hlsswarm.rig.swarm_watch import SwarmWatch
 from hlsswarm.telemetry.ffmpeg_program import find_client_ffmpeg
 from hlsswarm.units.bus import BusLostError
 
@@ -89,7 +92,7 @@ class RigSwarm:
 
     def _waits(self, error: HlsSwarmError) -> None:
         if self.reason != error.message:
-            self._events.add("waiting", self.name, error.message)
+            self._event("waiting", error.message)
         self.state, self.reason = "waiting", error.message
 
     async def _opened_and_followed(self) -> None:
@@ -120,13 +123,14 @@ class RigSwarm:
         recorder = Recorder(swarm, conclusion, self.kept_rows, None)
         swarm.record.tell = self._tell
         self.state, self.reason = "running", ""
-        self._events.add("running", self.name, f"{swarm.plan.clients} clients")
+        self._event("running", f"{swarm.plan.clients} clients")
         if self.paused:
             self.pause(paused=True)
         jobs: list[Callable[[], Awaitable[None]]] = [
             swarm.keep_ramping,
             swarm.follow,
             recorder.follow,
+            self._watch(swarm, conclusion).follow,
             swarm.manager.lost,
         ]
         if open_run.stream.dated_url is not None:
@@ -141,10 +145,22 @@ class RigSwarm:
         evidence = conclusion.evidence(ending)
         self.summary = conclusion.summary(ending, evidence, conclusion.outcomes(ending))
         self.state = "stopped" if self._ending.is_set() else "finished"
-        self._events.add("verdict", self.name, self.summary.verdict)
+        self._event("verdict", self.summary.verdict)
 
-    def _tell(self, words: str) -> None:
-        self._events.add("failure", self.name, words)
+    def _watch(self, swarm: Swarm, conclusion: Conclusion) -> SwarmWatch:
+        return SwarmWatch(
+            swarm,
+            conclusion.outcomes,
+            self._event,
+            stopped_before=stopped_in(self._keeping.saved or {}),
+        )
+
+    def _tell(self, end: ProcessEnd) -> None:
+        kind = "over-limit" if end.label == OOM_KILL else "failure"
+        self._event(kind, end.words, client=end.client)
+
+    def _event(self, kind: str, message: str, *, client: int | None = None) -> None:
+        self._events.add(kind, self.name, message, role="swarm", client=client)
 
     async def _until_the_end(
         self, swarm: Swarm, jobs: Sequence[Callable[[], Awaitable[None]]]
@@ -161,7 +177,7 @@ class RigSwarm:
                     task.result()
                 return True
             except BusLostError as error:
-                self._events.add("systemd-lost", self.name, error.message)
+                self._event("systemd-lost", error.message)
             finally:
                 for task in tasks:
                     task.cancel()
@@ -177,7 +193,7 @@ class RigSwarm:
             except HlsSwarmError:
                 await asyncio.sleep(_RECONNECT_SECONDS)
             else:
-                self._events.add("systemd-back", self.name, "systemd answers again")
+                self._event("systemd-back", "systemd answers again")
                 return
 
     # --- steering ----------------------------------------------------------------------------
@@ -192,7 +208,7 @@ class RigSwarm:
         if self._swarm is not None:
             allow_files(clients)
             self._swarm.resize(clients)
-        self._events.add("resized", self.name, f"{clients} clients")
+        self._event("resized", f"{clients} clients")
 
     def change(self, plan: Plan) -> None:
         """Go on by another plan, which differs in what can be changed as the swarm runs."""
@@ -221,7 +237,7 @@ class RigSwarm:
             return
         (self._swarm.going.clear if paused else self._swarm.going.set)()
         self.state = "paused" if paused else "running"
-        self._events.add(self.state, self.name, "the ramp stands still" if paused else "")
+        self._event(self.state, "the ramp stands still" if paused else "")
 
     def resume_stopped(self) -> int:
         """Start the clients whose units somebody stopped; how many."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hlsswarm.controller.log_bounds import shorten
 from hlsswarm.encoders import prepare
 
 NOBODY = ("--keep", "1", "--log")
@@ -35,7 +36,7 @@ def test_a_log_keeps_its_last_whole_lines(tmp_path: Path, lines: int) -> None:
     log = tmp_path / "encoder.log"
     log.write_text("".join(f"line {number:04d}\n" for number in range(lines)))
     with log.open("a") as writer:  # as systemd has it open
-        prepare.shorten(log, bytes_max=100)
+        shorten(log, bytes_max=100)
         writer.write("the end\n")
     kept = log.read_text().splitlines()
     assert kept[-1] == "the end"
