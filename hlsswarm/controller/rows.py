@@ -29,7 +29,8 @@ class RowMaker:
     def __init__(self, totals: TelemetryTotals, record: RunRecord) -> None:
         self._totals = totals
         self._record = record
-        self._before = _Before()
+        # Of a run that another controller began, what it has counted is in no row of ours.
+        self._before = self._now(0.0, 0.0)
 
     def row(
         self,
@@ -45,22 +46,10 @@ class RowMaker:
         `used` by the clients (controller.slice_gauge).
         """
         totals, before = self._totals, self._before
-        sessions = totals.measured.sessions
-        counters = {
-            "requests": Counter({str(k): m.requests for k, m in totals.kinds.items()}),
-            "failed": Counter({str(k): m.failed for k, m in totals.kinds.items()}),
-            "bytes": Counter({str(k): m.bytes for k, m in totals.kinds.items()}),
-        }
-        numbers = Counter(
-            started=self._record.started,
-            restarts=self._record.restarts,
-            stalls=sessions.stalls,
-            sessions_failed=sessions.failed,
-            dropped_bytes=totals.dropped_bytes,
-        )
+        now = self._now(seconds, cpu_seconds)
         span = max(seconds - before.seconds, 1e-6)
-        since = {name: now - before.counters.get(name, Counter()) for name, now in counters.items()}
-        grown = numbers - before.numbers
+        since = {name: count - before.counters[name] for name, count in now.counters.items()}
+        grown = now.numbers - before.numbers
         row = Row(
             seconds=seconds,
             time=int(unix_time),
@@ -79,5 +68,27 @@ class RowMaker:
             generator_cpu_share=(cpu_seconds - before.cpu_seconds) / span,
             dropped_bytes=grown["dropped_bytes"],
         )
-        self._before = _Before(seconds, cpu_seconds, counters, Counter(totals.http_errors), numbers)
+        self._before = now
         return row
+
+    def _now(self, seconds: float, cpu_seconds: float) -> _Before:
+        """The totals, for the next row."""
+        totals, record = self._totals, self._record
+        sessions = totals.measured.sessions
+        return _Before(
+            seconds,
+            cpu_seconds,
+            {
+                "requests": Counter({str(k): m.requests for k, m in totals.kinds.items()}),
+                "failed": Counter({str(k): m.failed for k, m in totals.kinds.items()}),
+                "bytes": Counter({str(k): m.bytes for k, m in totals.kinds.items()}),
+            },
+            Counter(totals.http_errors),
+            Counter(
+                started=record.started,
+                restarts=record.restarts,
+                stalls=sessions.stalls,
+                sessions_failed=sessions.failed,
+                dropped_bytes=totals.dropped_bytes,
+            ),
+        )
