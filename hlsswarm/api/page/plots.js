@@ -3,10 +3,17 @@ const HEIGHT = 120;
 const KEPT = 900;
 const three = (v) => (Math.abs(v) >= 100 ? v.toFixed(0) : String(Number(v.toPrecision(3))));
 
+// Segments come in bursts: rates are means over this many seconds.
+const MEAN = 5;
+const mean = (values) => values.map((_, i) => {
+  const some = values.slice(Math.max(0, i - MEAN + 1), i + 1);
+  return some.reduce((a, b) => a + b, 0) / some.length;
+});
+
 const PLOTS = [
   { title: "Clients streaming", colour: "curve-1", of: (r) => r.clients.streaming || 0, text: (v) => three(v) },
-  { title: "Segments a second", colour: "curve-2", of: (r) => r.segments, text: (v) => three(v) },
-  { title: "Mbit/s", colour: "curve-3", of: (r) => (r.bytes * 8) / 1e6, text: (v) => three(v) },
+  { title: "Segments a second", colour: "curve-2", of: (r) => r.segments, text: (v) => three(v), mean: true },
+  { title: "Mbit/s", colour: "curve-3", of: (r) => (r.bytes * 8) / 1e6, text: (v) => three(v), mean: true },
   {
     title: "Segment time, p95", colour: "curve-4",
     of: (r) => (r.segment_p95_seconds === null ? null : r.segment_p95_seconds * 1000),
@@ -46,7 +53,8 @@ export class Plots {
   draw() {
     const times = this.rows.map((r) => r.time);
     for (const plot of this.plots) {
-      const values = this.rows.map(plot.of);
+      const all = this.rows.map(plot.of);
+      const values = plot.mean ? mean(all) : all;
       const known = values.filter((v) => v !== null);
       plot.now.textContent = known.length ? plot.text(known[known.length - 1]) : "–";
       if (plot.chart === null) plot.chart = new uPlot(options(plot), [times, values], plot.canvas);

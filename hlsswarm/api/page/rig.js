@@ -111,6 +111,10 @@ const during = async (element, problem, act) => {
 
 // --- swarms --------------------------------------------------------------------------------------
 
+const STATES = [
+  ["streaming", "Streaming"], ["starting", "Starting"], ["buffering", "Buffering"], ["backoff", "Back-off"],
+];
+
 class Swarm {
   constructor(name) {
     this.name = name;
@@ -183,9 +187,9 @@ class Swarm {
     told(this.reason, swarm.reason);
     this.reason.hidden = !swarm.reason;
     this.figure("Clients", `${number(clients.active)} / ${number(clients.target)}`);
-    for (const word of ["streaming", "starting", "buffering", "backoff"]) {
+    for (const [word, label] of STATES) {
       const count = clients.states[word] || 0;
-      this.figure(word, number(count), word === "backoff" && count > 0);
+      this.figure(label, number(count), word === "backoff" && count > 0);
     }
     this.figure("Segments", number(swarm.requests.segment || 0));
     const failed = Object.values(swarm.failed_requests).reduce((a, b) => a + b, 0);
