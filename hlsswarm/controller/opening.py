@@ -166,6 +166,8 @@ async def _resolved(
     hosts, switch = directory / "hosts", directory / "nsswitch.conf"
     hosts.write_text(hosts_text(_machine_file(HOSTS_PATH), resolution))
     switch.write_text(nsswitch_text(_machine_file(NSSWITCH_PATH)))
+    for path in (hosts, switch):
+        path.chmod(0o644)  # clients have a user of their own
     there = Path(NSSWITCH_PATH).exists()
     return plan, unit_properties(hosts, switch if there else None)
 

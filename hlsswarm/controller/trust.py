@@ -63,4 +63,5 @@ def store_properties(
         )
     store = directory / _STORE
     store.write_bytes(Path(machine).read_bytes() + b"\n" + trust.ca_file.read_bytes())
+    store.chmod(0o644)  # clients have a user of their own
     return unit_properties(store, machine)
