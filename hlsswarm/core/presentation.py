@@ -107,13 +107,18 @@ def bandwidth_bps(profile: OriginProfile, part: Rendition | AudioTrack) -> int:
     if isinstance(part, AudioTrack):
         return _with_container(profile, part.bitrate_kbps * _AUDIO_PEAK, _AUDIO_PACKETS_PER_SECOND)
     saved_kbps = part.bufsize_kbit / 2 / profile.segment_seconds
-    peak_kbps = min(part.maxrate_kbps + saved_kbps, part.video_bitrate_kbps * _VIDEO_PEAK)
+    peak_kbps = min(part.maxrate_kbps + saved_kbps, part.video_bitrate_kbps * _video_peak(profile))
     kbps = max(peak_kbps, part.maxrate_kbps) + part.audio_bitrate_kbps * _AUDIO_PEAK
     return _with_container(profile, kbps, part.frame_rate)
 
 
-# How far single segments were seen above the mean: at most 8 % (2160p, the first one).
-_VIDEO_PEAK: Final = 1.25
+def _video_peak(profile: OriginProfile) -> float:
+    """How far single segments may be above the mean: the shorter they are, the further (seen were
+    8 % in 2 s of 2160p, and a third in 1 s of the smallest pictures).
+    """
+    return 1.15 + 0.25 / profile.segment_seconds
+
+
 _AUDIO_PEAK: Final = 1.05
 _AUDIO_PACKETS_PER_SECOND: Final = 6  # ffmpeg's MPEG-TS muxer collects AAC frames
 

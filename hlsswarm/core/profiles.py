@@ -237,7 +237,7 @@ def container_bps(container: Container, frame_rate: int) -> int:
     """
     if container is Container.FMP4:
         return frame_rate * 128 + 8_000
-    return frame_rate * 904 + min(frame_rate, 10) * 4_000
+    return frame_rate * 904 + min(frame_rate, 10) * 3_000
 
 
 def container_share(container: Container) -> float:

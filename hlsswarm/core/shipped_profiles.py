@@ -70,7 +70,13 @@ _ALL = (
         description="many requests a second for few bytes and little CPU",
         segment_seconds=1,
         playlist_segments=15,
-        renditions=(_rung("180p", (320, 180), 200, 32, frame_rate=10),),
+        # A client that plays them all asks eight times a second, in one process.
+        renditions=(
+            _rung("180p", (320, 180), 200, 32, frame_rate=10),
+            _rung("144p", (256, 144), 150, 32, frame_rate=10),
+            _rung("108p", (192, 108), 100, 32, frame_rate=10),
+            _rung("72p", (128, 72), 60, 32, frame_rate=10),
+        ),
     ),
     OriginProfile(
         name="logged",

@@ -52,7 +52,7 @@ def test_the_figures_that_the_issue_names() -> None:
         "default": (2, 10, 1),
         "low-latency": (1, 6, 1),
         "4k-abr": (2, 10, 5),
-        "stress": (1, 15, 1),
+        "stress": (1, 15, 4),
         "logged": (2, 10, 1),
         "vod": (2, 10, 1),
         "audio-group": (2, 10, 2),

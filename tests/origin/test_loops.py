@@ -32,7 +32,7 @@ from hlsswarm.core.shipped_profiles import PROFILES
 FFMPEG = Path(shutil.which("ffmpeg") or "/ffmpeg-is-not-in-PATH")
 FFPROBE = shutil.which("ffprobe") or "/ffprobe-is-not-in-PATH"
 FFMPEGS = [FFMPEG, *map(Path, filter(None, os.environ.get("HLSSWARM_TEST_FFMPEGS", "").split(":")))]
-STRESS = PROFILES["stress"]
+STRESS = replace(PROFILES["stress"], renditions=PROFILES["stress"].renditions[:1])
 WRAP_SECONDS = 2**33 / 90_000
 """After so long the timestamps of MPEG-TS begin again."""
 
