@@ -92,7 +92,8 @@ async def opened(
     run_id = plan.run_id or names.new_run_id(random.Random())
     async with contextlib.AsyncExitStack() as stack:
         # Under the lock until our slice is there, or another command could end the manager.
-        with locked() as parent:
+        with contextlib.ExitStack() as lock:
+            parent = lock.enter_context(locked())
             manager = connect(plan.manager, on_call=own.dbus_call)
             stack.callback(release, manager)
             manager.listen()
@@ -106,6 +107,10 @@ async def opened(
             if not there:
                 directory = fresh_run_directory(parent, run_id, kind=manager.kind)
             stack.callback(_remove, directory, keeping)
+            if keeping is not None:
+                # A rig's manager stays without us, and the other swarms of its loop want the lock:
+                # the loop would wait in vain for one that itself waits for the loop.
+                lock.close()
             abilities = await probe(manager, directory)
             plan, more = await _resolved(plan, program, manager, abilities, directory)
             more += await _trusted(plan, program, manager, abilities, directory)
