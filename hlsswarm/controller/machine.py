@@ -272,7 +272,7 @@ def _mount_probe(unit: str, abilities: Abilities, hosts: Path, heard: Path) -> U
             Property("Description", "s", "hlsswarm asks whether units can have mounts"),
             # The job ends when the program has, so there is nothing to wait for afterwards.
             Property("Type", "s", "oneshot"),
-            exec_start(("/bin/cat", HOSTS_PATH), abilities),
+            exec_start(("/bin/cat", HOSTS_PATH)),
             Property("CollectMode", "s", "inactive-or-failed"),
             Property("StandardOutputFileToTruncate", "s", str(heard)),
             Property("StandardError", "s", "null"),

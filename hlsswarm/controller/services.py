@@ -11,13 +11,20 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hlsswarm.controller import runs
 from hlsswarm.core import names
 from hlsswarm.core.service_specs import Service, service_spec
-from hlsswarm.core.unit_specs import UNLIMITED, Abilities, Limits, slice_spec
+from hlsswarm.core.unit_specs import (
+    UNLIMITED,
+    Abilities,
+    Limits,
+    script_of,
+    slice_spec,
+    survives_reload,
+)
 from hlsswarm.errors import HlsSwarmError, PreflightError
 from hlsswarm.units.abilities import probe
 from hlsswarm.units.bus import UnitExistsError
@@ -26,6 +33,7 @@ from hlsswarm.units.manager import SystemdManager
 from hlsswarm.units.runtime_directory import fresh_run_directory, locked, remove_run_directory
 
 _STOP_TIMEOUT_SECONDS = 12.0
+_SHELL = "/bin/sh"
 
 
 @dataclass
@@ -60,9 +68,20 @@ class Services:
                 f"--{' and --'.join(missing)} would not be enforced by this systemd and kernel.",
                 hint="Leave it out: without cgroup v2, or its controllers, nothing enforces it.",
             )
+        service = self._reload_proof(service)
         self.started.append(service.name)
         await self._open_part(service.slice_name)
         await self.manager.start_and_wait(service_spec(service, self.abilities))
+
+    def _reload_proof(self, service: Service) -> Service:
+        """The service by a script, where its command would not survive a daemon-reload."""
+        if survives_reload(service.command):
+            return service
+        script = self.log(service.name).with_suffix(".sh")
+        script.touch(mode=0o600)  # a URL in it may hold a password
+        script.write_text(script_of(service.command))
+        walls = replace(service.sandbox, readable=(*service.sandbox.readable, script))
+        return replace(service, command=(_SHELL, str(script)), sandbox=walls)
 
     async def _open_part(self, slice_name: str) -> None:
         """Start a part's slice by name: limits that somebody sets on a slice that was only

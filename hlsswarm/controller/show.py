@@ -16,7 +16,7 @@ from hlsswarm.units.abilities import by_properties
 from hlsswarm.units.connect import running_managers
 from hlsswarm.units.runtime_directory import runtime_directory
 
-_ASSUMED = Abilities(version=252, exec_start_ex=True)
+_ASSUMED = Abilities(version=252)
 
 
 def shown_client(plan: Plan) -> tuple[tuple[str, ...], UnitSpec, tuple[str, ...]]:

@@ -158,7 +158,7 @@ class Service:
 def service_spec(service: Service, abilities: Abilities) -> UnitSpec:
     """The unit of a service. Raises ValueError for a command that no unit can have."""
     properties = service_properties(
-        service.description, service.slice_name, exec_start(service.command, abilities)
+        service.description, service.slice_name, exec_start(service.command)
     )
     if service.one_shot:
         properties = _replaced(properties, Property("Type", "s", "oneshot"))

@@ -7,6 +7,7 @@ systemd.exec(5), systemd.resource-control(5), org.freedesktop.systemd1(5).
 from __future__ import annotations
 
 import math
+import shlex
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,7 +44,6 @@ class Abilities:
     """What a manager was found able to do, by asking it; what was not asked is not claimed."""
 
     version: int
-    exec_start_ex: bool = False
     restart_steps: bool = False
     restart_jitter: bool = False
     memory_limit: bool = False
@@ -176,20 +176,32 @@ def usec(name: str, seconds: float) -> Property:
     return Property(name, "t", max(1, math.ceil(seconds * MICROSECONDS)))
 
 
-def exec_start(command: Sequence[str], abilities: Abilities) -> Property:
+def exec_start(command: Sequence[str]) -> Property:
     """The command, so that each argument reaches the program byte for byte.
 
-    ExecStart expands `$VAR` and `$$` (systemd.service(5), COMMAND LINES); ExecStartEx can be
-    told not to. `%` is special in unit files only, never over D-Bus. Raises ValueError for an
-    empty command, a program that is not an absolute path, or a NUL byte.
+    ExecStart expands `$VAR` and `$$` (systemd.service(5), COMMAND LINES). ExecStartEx could be told
+    not to, but systemd 252 writes a transient unit's file with that name, which it does not know
+    when it reads it again at a daemon-reload: the unit is `bad-setting` from then on. `%` is
+    special in unit files only, never over D-Bus. Raises ValueError for an empty command, a program
+    that is not an absolute path, or a NUL byte.
     """
     if not command or not Path(command[0]).is_absolute():
         raise ValueError("the program of a unit needs an absolute path")
     if any("\0" in argument for argument in command):
         raise ValueError("an argument holds a NUL byte")
-    if abilities.exec_start_ex:
-        return Property("ExecStartEx", "a(sasas)", [(command[0], list(command), ["no-env-expand"])])
     return Property("ExecStart", "a(sasb)", [escaped(command)])
+
+
+def survives_reload(command: Sequence[str]) -> bool:
+    """Whether the command is the same after a daemon-reload. systemd 252 writes `$` and `;` into a
+    transient unit's file with a backslash before them that it does not take away when it reads it.
+    """
+    return not any("$" in argument or ";" in argument for argument in command)
+
+
+def script_of(command: Sequence[str]) -> str:
+    """A shell script that becomes the command (exec): for one that does not survive a reload."""
+    return f"#!/bin/sh\nexec {shlex.join(command)}\n"
 
 
 def escaped(command: Sequence[str], *, may_fail: bool = False) -> tuple[str, list[str], bool]:
@@ -238,7 +250,7 @@ def client_spec(
     properties = service_properties(
         f"hlsswarm client {client} of run {run}",
         names.clients_slice(run),
-        exec_start(command, abilities),
+        exec_start(command),
     )
     properties += [
         Property("StandardErrorFile", "s", str(telemetry_socket)),

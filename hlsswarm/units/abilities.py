@@ -53,7 +53,6 @@ def by_properties(manager: SystemdManager) -> Abilities:
     known = manager.service_property_names()
     return Abilities(
         version=_version_number(manager.version()),
-        exec_start_ex="ExecStartEx" in known,
         restart_steps="RestartSteps" in known,
         restart_jitter="RestartRandomizedDelayUSec" in known,
     )
@@ -115,7 +114,7 @@ def _probe_spec(unit: str, abilities: Abilities, stderr_socket: Path, port: int)
         (
             Property("Description", "s", "hlsswarm asks what this systemd can do"),
             Property("Type", "s", "exec"),
-            exec_start(command, abilities),
+            exec_start(command),
             Property("CollectMode", "s", "inactive-or-failed"),
             Property("StandardOutput", "s", "null"),
             Property("StandardErrorFile", "s", str(stderr_socket)),

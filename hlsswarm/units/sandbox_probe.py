@@ -79,7 +79,7 @@ def _probe(unit: str, abilities: Abilities, heard: Path, parts: frozenset[Part])
             Property("Description", "s", "hlsswarm asks what its sandbox can be made of"),
             # The job ends when the program has, so there is nothing to wait for afterwards.
             Property("Type", "s", "oneshot"),
-            exec_start((cat, "/proc/self/status", "/proc/self/mountinfo"), abilities),
+            exec_start((cat, "/proc/self/status", "/proc/self/mountinfo")),
             Property("CollectMode", "s", "inactive-or-failed"),
             Property("StandardOutputFileToTruncate", "s", str(heard)),
             Property("StandardError", "s", "null"),

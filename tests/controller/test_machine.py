@@ -132,7 +132,6 @@ def test_cgroup_v1(tmp_path: Path) -> None:
 def test_what_a_manager_lacks() -> None:
     abilities = Abilities(
         version=252,
-        exec_start_ex=True,
         restart_steps=False,
         restart_jitter=False,
         memory_limit=True,

@@ -21,8 +21,8 @@ from hlsswarm.core.service_specs import (
 )
 from hlsswarm.core.unit_specs import Abilities
 
-OLD = Abilities(252, exec_start_ex=True)
-STEPS = Abilities(254, exec_start_ex=True, restart_steps=True)
+OLD = Abilities(252)
+STEPS = Abilities(254, restart_steps=True)
 SERVICE = Service(
     name=names.encoder_unit("a1", "x"),
     slice_name=names.part_slice("a1", "encoders"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,13 @@ from hlsswarm.core.unit_specs import (
     UnitSpec,
     client_spec,
     exec_start,
+    script_of,
     slice_spec,
+    survives_reload,
 )
 
 OLD = Abilities(
     version=252,
-    exec_start_ex=True,
     restart_steps=False,
     restart_jitter=False,
     memory_limit=True,
@@ -65,17 +67,17 @@ def expanded(argument: str) -> str:
 
 
 @given(WORDS)
-def test_without_expansion_the_words_are_as_they_are(words: list[str]) -> None:
-    command = ("/bin/x", *words)
-    found = exec_start(command, OLD)
-    assert found == Property(
-        "ExecStartEx", "a(sasas)", [("/bin/x", list(command), ["no-env-expand"])]
-    )
+def test_a_script_becomes_its_command(words: list[str]) -> None:
+    command = ["/bin/x", *words]
+    first, second = script_of(command).split("\n", 1)
+    assert first == "#!/bin/sh"
+    assert shlex.split(second) == ["exec", *command]
+    assert survives_reload(command) == (not {"$", ";"} & set("".join(words)))
 
 
 @given(WORDS)
 def test_with_expansion_every_dollar_is_doubled_and_nothing_else_changes(words: list[str]) -> None:
-    found = exec_start(("/bin/x", *words), dataclasses.replace(OLD, exec_start_ex=False))
+    found = exec_start(("/bin/x", *words))
     assert found.name == "ExecStart"
     [(program, arguments, ignore_failure)] = found.value
     assert program == "/bin/x"
@@ -87,7 +89,7 @@ def test_with_expansion_every_dollar_is_doubled_and_nothing_else_changes(words: 
 @pytest.mark.parametrize("command", [(), ("ffmpeg",), ("",), ("/bin/x", "a\0b")])
 def test_commands_that_cannot_be(command: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match=r"absolute|NUL"):
-        exec_start(command, OLD)
+        exec_start(command)
 
 
 @given(BACKOFFS, st.integers(1, 1000), st.integers(), st.integers(1, 40))
@@ -181,7 +183,6 @@ def test_limits_that_are_not_set_are_left_to_the_manager() -> None:
     st.builds(
         Abilities,
         version=st.integers(1, 999),
-        exec_start_ex=st.booleans(),
         restart_steps=st.booleans(),
         restart_jitter=st.booleans(),
         memory_limit=st.booleans(),

@@ -68,7 +68,8 @@ class Daemon:
         found = set()
         for directory in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
-                if b"-user_agent" in (directory / "cmdline").read_bytes():
+                words = (directory / "cmdline").read_bytes()
+                if b"-user_agent" in words and f":{self.origin_port}/".encode() in words:
                     cgroup = (directory / "cgroup").read_text()
                     if "hlsswarm-evening-client" in cgroup:
                         found.add(int(directory.name))

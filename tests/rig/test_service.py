@@ -54,7 +54,7 @@ class Rig:
 
     def clients(self) -> str:
         """Main process of each client's unit."""
-        return self.shell("systemctl show -P MainPID 'hlsswarm-evening-client-*'")
+        return self.shell("systemctl show -P MainPID 'hlsswarm-evening-client-*' | sort")
 
     def still_there(self, clients: str) -> None:
         """Wait until the daemon tells of the same three sessions and goes on counting."""

@@ -47,12 +47,9 @@ def nasty_texts(count: int) -> tuple[str, ...]:
     return tuple("".join(rng.choices(alphabet, k=rng.randrange(1, 12))) for _ in range(count))
 
 
-@pytest.mark.parametrize("flag", [True, False], ids=["ExecStartEx", "ExecStart"])
-def test_arguments_reach_the_program_byte_for_byte(a_run: Run, flag: bool) -> None:
-    assert a_run.live.abilities.exec_start_ex
-    abilities = dataclasses.replace(a_run.live.abilities, exec_start_ex=flag)
+def test_arguments_reach_the_program_byte_for_byte(a_run: Run) -> None:
     command = python(PAUSE, *ODD, *nasty_texts(200))
-    a_run.start(a_run.spec(1, command, abilities=abilities))
+    a_run.start(a_run.spec(1, command))
     said = Path(f"/proc/{a_run.main_pid(1)}/cmdline").read_bytes()
     assert said.split(b"\0")[:-1] == [os.fsencode(word) for word in command]
 

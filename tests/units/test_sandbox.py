@@ -138,7 +138,7 @@ def got_through(run: Run, ground: Ground, sandbox: Sandbox) -> set[str]:
         *sandbox.properties(run.live.abilities.sandbox),
     )
     run.queue(dataclasses.replace(spec, properties=(*kept, *more)))
-    text = wait_for("the program's word", lambda: said.exists() and said.read_text())
+    text = wait_for("the program's word", lambda: said.read_text() if said.exists() else "")
     names: list[str] = json.loads(text.splitlines()[0])
     return set(names)
 
