@@ -5,9 +5,11 @@ The standard library's HTTP is enough for that: no command waits for an HTTP lib
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from hlsswarm.errors import ConfigurationError, HlsSwarmError, PreflightError, U
 from hlsswarm.units.runtime_directory import api_socket
 
 _SECONDS = 60.0
+_BUSY_WAITS_SECONDS = (0.05, 0.2, 0.5, 1.0, 2.0)
 _ERRORS: Mapping[int, type[HlsSwarmError]] = {
     400: ConfigurationError,
     404: UsageError,
@@ -39,6 +42,12 @@ class _UnixConnection(http.client.HTTPConnection):
         """Connect to the socket's file."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
+        for wait in _BUSY_WAITS_SECONDS:
+            # unix(7): where too many wait to be let in, one more is turned away at once.
+            with contextlib.suppress(BlockingIOError):
+                self.sock.connect(str(self._path))
+                return
+            time.sleep(wait)
         self.sock.connect(str(self._path))
 
 

@@ -8,9 +8,11 @@ the next caller always gets in.
 from __future__ import annotations
 
 import asyncio
+import resource
 from collections.abc import Callable
 
 CONNECTIONS_MAX = 512
+"""Of one listener; fewer where this process may have few descriptors."""
 QUIET_SECONDS = 30.0
 """For a request's head to arrive, the wait for it included."""
 ANSWER_SECONDS = 120.0
@@ -23,6 +25,9 @@ class Connections:
     def __init__(self, make: Callable[[], asyncio.Protocol]) -> None:
         self._make = make
         self._there: dict[asyncio.BaseTransport, Connection] = {}
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        few = files != resource.RLIM_INFINITY and files // 8 < CONNECTIONS_MAX
+        self._most = max(8, files // 8) if few else CONNECTIONS_MAX
 
     def __call__(self) -> Connection:
         """What asyncio calls for each new connection."""
@@ -33,7 +38,7 @@ class Connections:
 
     def came(self, transport: asyncio.Transport, connection: Connection) -> None:
         """One more; where there are too many, one less."""
-        if len(self._there) >= CONNECTIONS_MAX:
+        if len(self._there) >= self._most:
             quiet = (each for each in self._there.values() if not each.is_answered)
             oldest = next(quiet, next(iter(self._there.values())))
             oldest.cut()

@@ -21,7 +21,6 @@ from hlsswarm.metrics.server import bind
 from hlsswarm.units.runtime_directory import api_socket
 
 GROUP = "hlsswarm"
-_BACKLOG = 1024
 _SOCKET_MODE = 0o660
 _TOKEN_CHARACTERS_MIN = 16
 _TOKEN_BYTES_MAX = 4096
@@ -82,7 +81,7 @@ def unix_listener(path: Path | None) -> tuple[Path, socket.socket]:
             os.umask(before)
         with contextlib.suppress(LookupError, PermissionError):
             shutil.chown(fresh, group=GROUP)
-        listener.listen(_BACKLOG)
+        listener.listen()
         fresh.replace(path)
     except OSError as error:
         listener.close()
@@ -94,13 +93,11 @@ def unix_listener(path: Path | None) -> tuple[Path, socket.socket]:
 def tcp_listener(address: Address) -> socket.socket:
     """A listening socket. Raises PreflightError."""
     try:
-        listener = bind(address)
+        return bind(address)
     except PreflightError as error:
         raise PreflightError(
             error.message.replace("metrics", "API's"), hint="Choose another [api] listen."
         ) from None
-    listener.listen(_BACKLOG)
-    return listener
 
 
 def tls_context(api: Mapping[str, Any]) -> ssl.SSLContext | None:

@@ -12,9 +12,10 @@ import asyncio
 import contextlib
 import json
 import logging
+import resource
 import sys
 import traceback
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -56,9 +57,19 @@ _HEADERS = {
         "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
 }
+_ACCEPTED_AT_ONCE = 64
+_BACKLOG = 1024
+_FILES = 16_384
+"""Descriptors that are allowed at least, where the system gives so many."""
 _QUIET = logging.getLogger("hlsswarm.api")
 """aiohttp's words about connections, which anybody could have it write by the million."""
 _QUIET.disabled = True
+_HTTP_OPTIONS: Mapping[str, Any] = {
+    "keepalive_timeout": 60.0,
+    "access_log": None,
+    "logger": _QUIET,
+    "auto_decompress": False,
+}
 
 
 Answered = Callable[
@@ -103,15 +114,9 @@ class ApiServer:
     async def listen(self, gate: Gate, create: Callable[[Any], Any]) -> None:
         """Answer what comes by a listener; `create` starts one for a factory of protocols."""
         speaks = Conversation(self._answered, gate)
-        http = web.Server(
-            speaks.answer,
-            request_factory=_request,
-            keepalive_timeout=60.0,
-            access_log=None,
-            logger=_QUIET,
-            auto_decompress=False,
-        )
-        speaks.connections = Connections(http)
+        http = web.Server(speaks.answer, request_factory=_request)
+        loop = asyncio.get_running_loop()
+        speaks.connections = Connections(lambda: _Http(http, loop=loop, **_HTTP_OPTIONS))
         self._listeners.append((await create(speaks.connections), http))
 
     async def close(self) -> None:
@@ -202,6 +207,24 @@ class Conversation:
             self.connections.answered(transport)
 
 
+class _Http(web.RequestHandler):
+    """HTTP on one connection; what is no request is refused in our words, and told nobody."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer to what cannot be read."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("part of another answer was sent already")
+        response = _refusal(ApiError(HTTPStatus(status), "This is no request."), request)
+        response.force_close()
+        return response
+
+
 def _request(*parts: Any) -> web.BaseRequest:
     """A request as aiohttp makes it, with a bound of ours for its body."""
     message, payload, protocol, writer, task = parts
@@ -259,15 +282,28 @@ def _refusal(error: ApiError, request: web.BaseRequest) -> web.Response:
     return response
 
 
+def _allow_files() -> None:
+    """Callers must not take the descriptors that the rig needs."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft not in {resource.RLIM_INFINITY, wanted} and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 @contextlib.asynccontextmanager
 async def api_served(config: RigConfig, controls: Controls) -> AsyncIterator[str]:
     """Serve the API as it is configured; where, in words. Raises PreflightError."""
+    _allow_files()
     api, server = config.api, ApiServer(controls)
     loop = asyncio.get_running_loop()
     path, listener = unix_listener(api["socket"])
     where = [f"API: {path}"]
     try:
-        await server.listen(Gate(), lambda made: loop.create_unix_server(made, sock=listener))
+        await server.listen(
+            Gate(),
+            lambda made: loop.create_unix_server(made, sock=listener, backlog=_ACCEPTED_AT_ONCE),
+        )
+        listener.listen(_BACKLOG)
         address = api["listen"]
         if address is not None:
             token, tls = read_token(api["token_file"]), tls_context(api)
@@ -277,9 +313,14 @@ async def api_served(config: RigConfig, controls: Controls) -> AsyncIterator[str
             await server.listen(
                 gate,
                 lambda made: loop.create_server(
-                    made, sock=tcp, ssl=tls, ssl_handshake_timeout=handshake
+                    made,
+                    sock=tcp,
+                    backlog=_ACCEPTED_AT_ONCE,
+                    ssl=tls,
+                    ssl_handshake_timeout=handshake,
                 ),
             )
+            tcp.listen(_BACKLOG)
             where.append(f"{'http' if tls is None else 'https'}://{address}")
         yield " and ".join(where)
     finally:
