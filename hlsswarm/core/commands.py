@@ -163,8 +163,8 @@ class ClientOptions:
 
 
 PROTOCOLS = "http,https,tcp,tls,crypto"
-"""All that a client may open, whatever a playlist says: of what ffmpeg allows behind http by itself,
-rtp, udp, data and httpproxy are left out."""
+"""All that a client may open, whatever a playlist says: without rtp, udp, data and httpproxy, which
+ffmpeg itself allows behind http."""
 _SCRIPT_PROTOCOLS = "file"
 """For a script alone: it opens its one input with PROTOCOLS, as its options say."""
 

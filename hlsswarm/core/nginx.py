@@ -36,6 +36,7 @@ __all__ = [
     "GENERATION_PATH",
     "HEALTH_PATH",
     "NGINX_STATUS_PATH",
+    "TEMPORARY_DIRECTORIES",
     "Site",
     "Tls",
     "media_type",
@@ -52,6 +53,9 @@ NGINX_STATUS_PATH: Final = "/nginx_status"
 
 GENERATION_PATH: Final = "/generation"
 """On the control socket: which configuration this nginx serves by, as a number."""
+
+TEMPORARY_DIRECTORIES: Final = ("client-body", "proxy", "fastcgi", "uwsgi", "scgi")
+"""Directories that nginx makes in its run directory, some of them its workers' alone."""
 
 _METHODS: Final = ("GET", "HEAD", "OPTIONS")
 
@@ -232,6 +236,7 @@ def nginx_configuration(
         listen=f"[{address}]:{site.port}" if address.version == 6 else f"{address}:{site.port}",
         worker_connections=_worker_connections(site.max_open_files),
         shutdown_seconds=_SHUTDOWN_SECONDS,
+        temporary_directories=TEMPORARY_DIRECTORIES,
         methods=_METHODS,
         media_types=_MEDIA_TYPES,
         segment_extensions=segments,

@@ -23,7 +23,12 @@ from pathlib import Path
 from hlsswarm.controller.services import Services
 from hlsswarm.controller.walled import walled
 from hlsswarm.core import names
-from hlsswarm.core.nginx import Site, nginx_command, nginx_configuration
+from hlsswarm.core.nginx import (
+    TEMPORARY_DIRECTORIES,
+    Site,
+    nginx_command,
+    nginx_configuration,
+)
 from hlsswarm.core.service_specs import Service
 from hlsswarm.core.unit_specs import Limits
 from hlsswarm.errors import PreflightError, UsageError
@@ -114,6 +119,7 @@ class WebServer:
         nginx checks it as it starts, and as whom it is then to run.
         """
         nginx, directory = self.check(), services.directory
+        remove = str(find_program("rm", package="coreutils"))
         unit = names.nginx_unit(self.run)
         configuration = directory / "nginx.conf"
         site = self._site(directory, document_root)
@@ -128,7 +134,9 @@ class WebServer:
             log=services.log(unit),
             limits=Limits(memory_max_bytes=_MEMORY_BYTES),
             # nginx does not bind a socket that a killed one has left.
-            before=((str(find_program("rm", package="coreutils")), "-f", str(paths.control)),),
+            before=((remove, "-f", str(paths.control)),),
+            # The workers': who removes the run's directory may not be allowed to.
+            after=((remove, "-rf", *(str(directory / name) for name in TEMPORARY_DIRECTORIES)),),
         )
         logs = [] if site.access_log is None else [site.access_log.parent]
         return walled(service, "server", writable=[directory, *logs], readable=[document_root])

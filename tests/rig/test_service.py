@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,6 +68,7 @@ class Rig:
 
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    shutil.rmtree(INSTALLED, ignore_errors=True)
     subprocess.run(
         ["make", "install", f"PYTHON={PYTHON}", f"DESTDIR={INSTALLED}"],
         cwd=REPOSITORY,
