@@ -56,6 +56,7 @@ def swarm_document(steering: Steering, item: Item[Any]) -> dict[str, Any]:
         "stalls": 0,
         "thresholds": [],
         "verdict": None,
+        "reasons": [],
     }
 
 

@@ -68,6 +68,7 @@ def components() -> dict[str, Schema]:
             stalls=COUNT,
             thresholds=items(_ANY),
             verdict={"type": ["string", "null"]},
+            reasons=items(TEXT),
         ),
         "Row": {
             **record(
@@ -98,7 +99,10 @@ def components() -> dict[str, Schema]:
         "Fault": record(
             port=PORT, number=COUNT, fault=TEXT, began_at={"type": ["number", "null"]}
         ),
-        "Event": record(number=COUNT, time=_NUMBER, kind=TEXT, item=TEXT, message=TEXT),
+        "Event": record(
+            number=COUNT, time=_NUMBER, kind=TEXT, item=TEXT, message=TEXT, role=TEXT,
+            client={"type": ["integer", "null"]},
+        ),
         "Done": record(done=items(TEXT)),
         "NewFault": closed(
             fault={**TEXT, "description": "Words of `hlsswarm fault start`.",

@@ -52,6 +52,8 @@ class Event:
             "kind": self.kind,
             "item": self.item,
             "message": self.message,
+            "role": self.role,
+            "client": self.client,
         }
 
 

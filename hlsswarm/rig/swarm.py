@@ -272,6 +272,7 @@ class RigSwarm:
         """The swarm as JSON, for people and programs that steer it."""
         figures = self.figures()
         totals = None if self._swarm is None else self._swarm.totals
+        verdict, reasons = self._judged()
         return {
             "name": self.name,
             "state": self.state,
@@ -290,20 +291,22 @@ class RigSwarm:
             "received_bytes": {} if figures is None else dict(figures.received_bytes),
             "stalls": 0 if totals is None else totals.measured.sessions.stalls,
             "thresholds": [outcome.as_dict() for outcome in self._outcomes()],
-            "verdict": self._verdict(),
+            "verdict": verdict,
+            "reasons": list(reasons),
         }
 
     def _outcomes(self) -> tuple[Outcome, ...]:
         open_now = self._swarm is not None and self._conclusion is not None
         return self._conclusion.outcomes() if open_now and self._conclusion else ()
 
-    def _verdict(self) -> str | None:
-        """How the swarm would be judged now; of an ended one, how it was."""
+    def _judged(self) -> tuple[str | None, tuple[str, ...]]:
+        """How the swarm would be judged now, and why; of an ended one, how it was."""
         if self.summary is not None:
-            return self.summary.verdict
+            return self.summary.verdict, self.summary.reasons
         if self._swarm is None or self._conclusion is None:
-            return None
-        return str(judge(self._conclusion.evidence(Ending()))[0])
+            return None, ()
+        verdict, reasons = judge(self._conclusion.evidence(Ending()))
+        return str(verdict), reasons
 
     def figures(self) -> SwarmFigures | None:
         """Figures for metrics, None while the swarm is not open."""

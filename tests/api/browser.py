@@ -56,6 +56,8 @@ class Tab:
         for domain in ("Page", "Runtime", "Log"):
             await self.call(f"{domain}.enable")
         await self.call("Page.navigate", url=url)
+        there = "document.readyState === 'complete' && location.protocol === 'http:'"
+        await self.wait_for(url, there)
 
     async def size(self, width: int, height: int) -> None:
         """Give the window another size."""

@@ -44,8 +44,10 @@ const showToken = () => {
   at("secret").focus();
 };
 
+let tried = false;
 at("token").addEventListener("submit", (event) => {
   event.preventDefault();
+  tried = true;
   sessionStorage.setItem(TOKEN, at("secret").value.trim());
   at("secret").value = "";
   at("token").hidden = true;
@@ -184,8 +186,10 @@ class Swarm {
     badge(this.state, state);
     badge(this.verdict, swarm.verdict);
     told(this.where, swarm.url);
-    told(this.reason, swarm.reason);
-    this.reason.hidden = !swarm.reason;
+    // A healthy swarm needs no words.
+    const why = swarm.verdict && swarm.verdict !== "healthy" ? swarm.reasons : [];
+    told(this.reason, [swarm.reason, ...why].filter(Boolean).join(" "));
+    this.reason.hidden = !this.reason.textContent;
     this.figure("Clients", `${number(clients.active)} / ${number(clients.target)}`);
     for (const [word, label] of STATES) {
       const count = clients.states[word] || 0;
@@ -320,7 +324,7 @@ const once = async () => {
     await Promise.all([...swarms.values()].map((swarm) => swarm.rows()));
   } catch (error) {
     if (!at("token").hidden) {
-      say("The token is missing, or it is another one.", true);
+      say(tried ? "That is not the token." : "The token is missing.", true);
       return;
     }
     say(error instanceof Refused ? error.message : "The rig does not answer; trying again …", true);
