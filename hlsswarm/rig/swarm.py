@@ -203,16 +203,22 @@ class RigSwarm:
         self._ending.set()
 
     def resize(self, clients: int) -> None:
-        """Make the swarm so large. Raises UsageError."""
-        self.plan = dataclasses.replace(self.plan, clients=clients)
+        """Make the swarm so large. Raises UsageError, PreflightError, and then it stays as it is."""
         if self._swarm is not None:
             allow_files(clients)
+        self.plan = dataclasses.replace(self.plan, clients=clients)
+        if self._swarm is not None:
             self._swarm.resize(clients)
         self._event("resized", f"{clients} clients")
 
     def change(self, plan: Plan) -> None:
-        """Go on by another plan, which differs in what can be changed as the swarm runs."""
+        """Go on by another plan, which differs in what can be changed as the swarm runs.
+
+        Raises PreflightError when the machine cannot have so many, and nothing is changed then.
+        """
         clients = plan.clients
+        if self._swarm is not None:
+            allow_files(clients)
         self.plan = dataclasses.replace(plan, manager=self.plan.manager)
         swarm = self._swarm
         if swarm is None:
