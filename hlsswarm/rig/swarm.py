@@ -203,7 +203,7 @@ class RigSwarm:
         self._ending.set()
 
     def resize(self, clients: int) -> None:
-        """Make the swarm so large. Raises UsageError, PreflightError, and then it stays as it is."""
+        """Make the swarm so large. Raises PreflightError, and then it stays as it is."""
         if self._swarm is not None:
             allow_files(clients)
         self.plan = dataclasses.replace(self.plan, clients=clients)
