@@ -142,7 +142,9 @@ def take_over(swarm: Swarm, keeping: Keeping) -> None:
         connection = keeping.kept.get(client.unit)
         if client.unit not in there:
             _absent(swarm, client, was_saved=keeping.saved is not None)
-        elif connection is not None:
+            continue
+        client.stopped_outside = False  # if it was, it was resumed since that was saved
+        if connection is not None:
             client.telemetry.continues = True
             client.phase = Phase.RUNNING
             swarm.telemetry.take_over(client.unit, connection)
@@ -152,11 +154,11 @@ def take_over(swarm: Swarm, keeping: Keeping) -> None:
 
 def _absent(swarm: Swarm, client: Client, *, was_saved: bool) -> None:
     """A client without a unit: not started yet, between two starts, or stopped by somebody."""
-    if client.phase is Phase.RUNNING and was_saved:
+    if client.phase is Phase.BACKOFF or swarm.restarts.remade.has(client.unit):
+        swarm.restarts.resume(client)
+    elif client.phase is Phase.RUNNING and was_saved:
         client.phase, client.stopped_outside = Phase.FINISHED, True
         client.last_end = "was stopped from outside"
-    elif client.phase is Phase.BACKOFF:
-        swarm.restarts.resume(client)
 
 
 def _unheard(swarm: Swarm, client: Client, sub: str) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from hlsswarm.controller.client import Client
 from hlsswarm.controller.oom_kills import OomKills
 from hlsswarm.controller.record import RunRecord
+from hlsswarm.controller.remade import Remade
 from hlsswarm.core import names
 from hlsswarm.core.exits import exit_label, explain_exit, is_our_side
 from hlsswarm.core.states import Phase
@@ -40,6 +41,7 @@ class Restarts:
         start: Callable[[Client], None],
         *,
         oom: OomKills,
+        remade: Remade,
     ) -> None:
         self._manager = manager
         self._abilities = abilities
@@ -47,6 +49,7 @@ class Restarts:
         self._record = record
         self._start = start
         self.oom = oom
+        self.remade = remade
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: dict[int, asyncio.TimerHandle] = {}
         self._looking: set[int] = set()
@@ -125,6 +128,7 @@ class Restarts:
             await self._grow(client, wait)
 
     def _stopped_from_outside(self, client: Client) -> None:
+        self.remade.done(client.unit)
         client.phase = Phase.FINISHED
         client.stopped_outside = True
         client.last_end = "was stopped from outside"
@@ -138,6 +142,7 @@ class Restarts:
         """Make the unit anew after `wait` seconds, which is not the wait it was made with."""
         loop = asyncio.get_running_loop()
         began = loop.time()
+        self.remade.begin(client.unit)
         await self._manager.stop_and_wait([client.unit], timeout_seconds=_STOP_TIMEOUT_SECONDS)
         if not self.stopping:
             self._later(client, began + wait - loop.time(), self._again)
@@ -164,6 +169,7 @@ class Restarts:
                 return
             self._start(client)
             client.phase = Phase.RUNNING
+            self.remade.done(client.unit)
         except BusLostError as error:
             self.failure = error
         except UnitError as error:
@@ -183,6 +189,7 @@ class Restarts:
 
     def forget(self, client: Client) -> None:
         """Do nothing more about a client that leaves the swarm."""
+        self.remade.done(client.unit)
         timer = self._timers.pop(client.number, None)
         if timer is not None:
             timer.cancel()
@@ -194,6 +201,7 @@ class Restarts:
 
     def refused(self, client: Client, error: UnitError) -> None:
         """systemd took no order for this client: that is no end for good, try later."""
+        self.remade.begin(client.unit)
         client.phase = Phase.BACKOFF
         client.last_end = error.message
         client.failures += 1

@@ -22,6 +22,7 @@ from hlsswarm.controller.client import Client
 from hlsswarm.controller.oom_kills import OomKills
 from hlsswarm.controller.preflight import Stream
 from hlsswarm.controller.record import RunRecord
+from hlsswarm.controller.remade import Remade
 from hlsswarm.controller.restarts import Restarts
 from hlsswarm.controller.walls import OPEN, Walls
 from hlsswarm.core import names
@@ -102,6 +103,7 @@ class Swarm:
             self.record,
             self._start,
             oom=OomKills.of(abilities, plan.client_limits),
+            remade=Remade(directory),
         )
         self._due: dict[str, float] = {}
         self._on_lateness = on_lateness
