@@ -94,7 +94,7 @@ _RIG: Final = (
     ),
     Operation(
         "GET", "/page/{file}", "page_file", "What the page is made of", page.file,
-        Answer("A file.", content_type="application/octet-stream"), (_FILE,), open=True,
+        Answer("A file.", content_type="text/*"), (_FILE,), open=True,
         section="page",
     ),
 )  # fmt: skip

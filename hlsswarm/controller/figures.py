@@ -38,9 +38,7 @@ class RunFigures:
     def __init__(self, opened_run: OpenRun, origin: OriginLoad | None = None) -> None:
         self._swarm = opened_run.swarm
         self._origin = origin
-        self._clients = SliceGauge(
-            opened_run.swarm.manager, names.run_slice(opened_run.swarm.run)
-        )
+        self._clients = SliceGauge(opened_run.swarm.manager, names.run_slice(opened_run.swarm.run))
         self._began = asyncio.get_running_loop().time()
         self._last_line = (self._began, 0, 0)
         self._history = History()

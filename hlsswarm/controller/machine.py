@@ -239,9 +239,7 @@ def _free(limit_file: Path, used_file: Path) -> float:
 # --- what a manager gives -------------------------------------------------------------------------
 
 
-async def gives_mount_namespaces(
-    manager: SystemdManager, abilities: Abilities, directory: Path
-) -> bool:
+async def gives_mount_namespaces(manager: SystemdManager, directory: Path) -> bool:
     """Whether a unit can have an /etc/hosts of its own; needs listen(). 10 to 30 ms.
 
     A manager without the right to namespaces fails the unit (226/NAMESPACE) or, a user's, may
@@ -252,7 +250,7 @@ async def gives_mount_namespaces(
     hosts.write_text(f"{word}\n")
     unit = f"hlsswarm-probe-{secrets.token_hex(4)}.service"
     try:
-        await manager.start_and_wait(_mount_probe(unit, abilities, hosts, heard))
+        await manager.start_and_wait(_mount_probe(unit, hosts, heard))
         return (_text(heard) or "").strip() == word
     except UnitError as error:
         if isinstance(error, BusLostError):
@@ -265,7 +263,7 @@ async def gives_mount_namespaces(
             await asyncio.to_thread(file.unlink, missing_ok=True)
 
 
-def _mount_probe(unit: str, abilities: Abilities, hosts: Path, heard: Path) -> UnitSpec:
+def _mount_probe(unit: str, hosts: Path, heard: Path) -> UnitSpec:
     return UnitSpec(
         unit,
         (

@@ -112,8 +112,8 @@ async def opened(
                 # the loop would wait in vain for one that itself waits for the loop.
                 lock.close()
             abilities = await probe(manager, directory)
-            plan, more = await _resolved(plan, program, manager, abilities, directory)
-            more += await _trusted(plan, program, manager, abilities, directory)
+            plan, more = await _resolved(plan, program, manager, directory)
+            more += await _trusted(plan, program, manager, directory)
             walls = client_walls(
                 plan,
                 abilities,
@@ -150,7 +150,6 @@ async def _resolved(
     plan: Plan,
     program: FFmpegProgram,
     manager: SystemdManager,
-    abilities: Abilities,
     directory: Path,
 ) -> tuple[Plan, tuple[Property, ...]]:
     """The plan with the way by which the clients reach --resolve's address, and their units'
@@ -161,7 +160,7 @@ async def _resolved(
     resolution = choose_way(
         plan.client.url,
         plan.resolve_address,
-        mount_namespaces=await gives_mount_namespaces(manager, abilities, directory),
+        mount_namespaces=await gives_mount_namespaces(manager, directory),
         dangerous=plan.dangerous,
         tls_verifies_by_default=checks_certificates(program),
     )
@@ -181,14 +180,13 @@ async def _trusted(
     plan: Plan,
     program: FFmpegProgram,
     manager: SystemdManager,
-    abilities: Abilities,
     directory: Path,
 ) -> tuple[Property, ...]:
     """Properties of the clients' units for --ca-file. Raises ConfigurationError."""
     trust = plan.client.trust
     if trust.ca_file is None or not checks_certificates(program):
         return ()
-    mounts = await gives_mount_namespaces(manager, abilities, directory)
+    mounts = await gives_mount_namespaces(manager, directory)
     return store_properties(trust, directory, mount_namespaces=mounts)
 
 

@@ -6,6 +6,7 @@ certificate, scripts with secret headers. What the walls are made of: core.sandb
 
 from __future__ import annotations
 
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,8 +46,9 @@ def client_walls(
 ) -> Walls:
     """The walls of a run; `directory` is the run's own, `scripts` where those with secrets lie.
 
-    Scripts are root's alone, and so are clients that read them: they keep all walls but a user of
-    their own. (systemd's credentials would do, where systemd can mount them: not everywhere.)
+    Scripts are root's alone, and so are clients that read them, or whose program is in a directory
+    that is closed to others: they keep all walls but a user of their own. (systemd's credentials
+    would do, where systemd can mount them: not everywhere.)
     """
     shown = [*shown_for_program(program), *shown_for_program(program.resolve())]
     if plan.client.needs_scripts:
@@ -55,7 +57,7 @@ def client_walls(
         profile="client",
         level=plan.sandbox,
         readable=tuple(dict.fromkeys(shown)),
-        own_user=not plan.client.needs_scripts,
+        own_user=not plan.client.needs_scripts and _is_for_everybody(program.resolve()),
     )
     parts = sandbox.parts(abilities.sandbox)
     properties = sandbox.properties(abilities.sandbox)
@@ -65,6 +67,12 @@ def client_walls(
         properties += (deny_all(),)
     wanted = lacking(abilities.sandbox) if plan.sandbox == "strict" else ()
     return Walls(properties, reach, wanted)
+
+
+def _is_for_everybody(program: Path) -> bool:
+    """Whether another user than root could run it, where it is shown with its directory."""
+    modes = (program.stat().st_mode, program.parent.stat().st_mode)
+    return all(mode & stat.S_IXOTH for mode in modes)
 
 
 def _authority(plan: Plan, directory: Path) -> tuple[Property, ...]:

@@ -79,7 +79,7 @@ async def probe(manager: SystemdManager, directory: Path) -> Abilities:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as target:
         target.bind(("127.0.0.1", 0))
         try:
-            await manager.start_and_wait(_probe_spec(unit, bare, path, target.getsockname()[1]))
+            await manager.start_and_wait(_probe_spec(unit, path, target.getsockname()[1]))
             limits = _limits_there(manager, unit)
             word = await asyncio.wait_for(said, _PROBE_TIMEOUT_SECONDS)
         except TimeoutError:
@@ -91,7 +91,7 @@ async def probe(manager: SystemdManager, directory: Path) -> Abilities:
     return dataclasses.replace(
         bare,
         ip_filter=word == "filtered",
-        sandbox=await sandbox_parts(manager, bare, directory),
+        sandbox=await sandbox_parts(manager, directory),
         memory_limit="memory-max" in limits,
         cpu_limit="cpu-quota" in limits,
         tasks_limit="tasks-max" in limits,
@@ -99,7 +99,7 @@ async def probe(manager: SystemdManager, directory: Path) -> Abilities:
     )
 
 
-def _probe_spec(unit: str, abilities: Abilities, stderr_socket: Path, port: int) -> UnitSpec:
+def _probe_spec(unit: str, stderr_socket: Path, port: int) -> UnitSpec:
     command = (sys.executable, "-I", "-S", "-c", _PROBE_PROGRAM, str(port))
     limits = Limits(
         memory_max_bytes=64 << 20,

@@ -21,6 +21,7 @@ from hlsswarm.core.usage import Usage
 from hlsswarm.errors import UnitError
 from hlsswarm.units.accounting import Accounting
 from hlsswarm.units.bus import (
+    JOB_INTERFACE,
     MANAGER_INTERFACE,
     MANAGER_PATH,
     SERVICE_INTERFACE,
@@ -28,7 +29,6 @@ from hlsswarm.units.bus import (
     UNIT_INTERFACE,
     Bus,
     BusLostError,
-    JOB_INTERFACE,
     Endpoint,
     NoSuchUnitError,
     UnknownPropertyError,

@@ -14,7 +14,7 @@ import shutil
 from pathlib import Path
 
 from hlsswarm.core.sandbox import CANDIDATES, Part, Sandbox
-from hlsswarm.core.unit_specs import Abilities, Property, UnitSpec, exec_start, usec
+from hlsswarm.core.unit_specs import Property, UnitSpec, exec_start, usec
 from hlsswarm.errors import UnitError
 from hlsswarm.units.bus import BusLostError
 from hlsswarm.units.manager import SystemdManager
@@ -23,27 +23,25 @@ _TIMEOUT_SECONDS = 5.0
 _SECCOMP_FILTER = "2"  # proc(5), Seccomp
 
 
-async def sandbox_parts(
-    manager: SystemdManager, abilities: Abilities, directory: Path
-) -> frozenset[Part]:
+async def sandbox_parts(manager: SystemdManager, directory: Path) -> frozenset[Part]:
     """The best set of parts that works; `directory` is ours for a file. Needs listen().
 
     20 to 40 ms where all works. Raises BusLostError.
     """
     for parts in CANDIDATES:
-        if parts <= await _held(manager, abilities, directory, parts):
+        if parts <= await _held(manager, directory, parts):
             return parts
     return frozenset()
 
 
 async def _held(
-    manager: SystemdManager, abilities: Abilities, directory: Path, parts: frozenset[Part]
+    manager: SystemdManager, directory: Path, parts: frozenset[Part]
 ) -> frozenset[Part]:
     """The parts that hold in a probe unit that has these; none where it does not even start."""
     unit = f"hlsswarm-probe-{secrets.token_hex(4)}.service"
     heard = directory / f"{unit}.heard"
     try:
-        await manager.start_and_wait(_probe(unit, abilities, heard, parts))
+        await manager.start_and_wait(_probe(unit, heard, parts))
         return facts(await asyncio.to_thread(heard.read_text), manager_user=os.geteuid())
     except (UnitError, OSError) as error:
         if isinstance(error, BusLostError):
@@ -71,7 +69,7 @@ def facts(text: str, *, manager_user: int) -> frozenset[Part]:
     return frozenset(found)
 
 
-def _probe(unit: str, abilities: Abilities, heard: Path, parts: frozenset[Part]) -> UnitSpec:
+def _probe(unit: str, heard: Path, parts: frozenset[Part]) -> UnitSpec:
     cat = shutil.which("cat") or "/bin/cat"
     return UnitSpec(
         unit,

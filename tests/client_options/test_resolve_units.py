@@ -31,8 +31,8 @@ _BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 
 def test_manager_gives_mount_namespaces(live: Live, tmp_path: Path) -> None:
     """The probe's answer, and that it leaves nothing."""
-    manager, abilities = live.manager, live.abilities
-    assert live.play(lambda: gives_mount_namespaces(manager, abilities, tmp_path))
+    manager = live.manager
+    assert live.play(lambda: gives_mount_namespaces(manager, tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -40,7 +40,7 @@ def test_a_manager_without_them_is_found_out(
     live: Live, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that takes the property and does nothing about it, and one that fails the unit."""
-    manager, abilities = live.manager, live.abilities
+    manager = live.manager
     start = manager.start
 
     def without_mounts(spec: UnitSpec, *instead: Property) -> UnitSpec:
@@ -56,7 +56,7 @@ def test_a_manager_without_them_is_found_out(
 
     for other in (ignoring, failing):
         monkeypatch.setattr(manager, "start", other)
-        assert not live.play(lambda: gives_mount_namespaces(manager, abilities, tmp_path))
+        assert not live.play(lambda: gives_mount_namespaces(manager, tmp_path))
 
 
 def play_in_unit(
