@@ -164,13 +164,13 @@ class _Daemon:
                 raise rig.failed
             if self._reload.is_set():
                 self._reload.clear()
-                with contextlib.suppress(ConfigurationError):
+                with contextlib.suppress(HlsSwarmError):
                     await self._reloaded(steering)
 
     async def _reloaded(self, steering: Steering) -> list[str]:
         """Do what has changed in the file; one that cannot be meant changes nothing.
 
-        Raises ConfigurationError for such a file.
+        Raises ConfigurationError for such a file, HlsSwarmError for what cannot be done now.
         """
         self._manager.reloading()
         events = steering.rig.events
@@ -179,6 +179,9 @@ class _Daemon:
         except ConfigurationError as error:
             words = f"the configuration stays as it was: {error.message}"
             events.add("reload-refused", "rig", words, role="rig")
+            raise
+        except HlsSwarmError as error:
+            events.add("reload-refused", "rig", error.message, role="rig")
             raise
         finally:
             self._manager.ready(steering.rig.status())

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hlsswarm.core.rig import Item, RigConfig
 from hlsswarm.core.rig_checks import contradictions
-from hlsswarm.core.rig_difference import difference
+from hlsswarm.core.rig_difference import Difference, difference
 from hlsswarm.core.rig_items import read_item
 from hlsswarm.core.rig_sections import BY_NAME, ITEMS
 from hlsswarm.core.rig_steered import Key, Steered, by_key, steered, table_of, with_steered
@@ -24,6 +24,8 @@ from hlsswarm.rig.rig import Rig
 
 SECTIONS = tuple(section.name for section in ITEMS)
 _ENDED = frozenset({"stopped", "finished"})
+_AT_START = frozenset({"manager", "metrics", "api"})
+"""What a daemon looks at when it begins, and never again."""
 
 
 class NotThereError(UsageError):
@@ -68,7 +70,7 @@ class Steering:
         async with self._steered():
             file = await asyncio.to_thread(self._read_config)
             new = self._as_steered(file, steered(self._file, self.config))
-            lines = list(difference(self.config, new).lines())
+            lines = list(_told(difference(self.config, new)))
             await apply(self.rig, self.config, new)
             self._file, self.config = file, new
         return lines
@@ -200,6 +202,13 @@ class Steering:
                 await self.rig.remove_item(section, name)
         elif name in self.rig.swarms:
             await (self.rig.remove_swarm(name) if forget else self.rig.stop_swarm(name))
+
+
+def _told(change: Difference) -> Iterator[str]:
+    """What a reload does, a line each, and what it cannot do."""
+    late = {f"change {table}" for table in change.tables if table in _AT_START}
+    yield from (line for line in change.lines() if line not in late)
+    yield from (f"{line}: when the daemon is started again" for line in sorted(late))
 
 
 def _steered_of(rig: Rig) -> list[Steered]:
