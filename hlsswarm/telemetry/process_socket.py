@@ -22,6 +22,7 @@ from typing import Protocol
 _UNIT = re.compile(r"/([^/\n]+\.service)$", re.MULTILINE)
 _READ_BYTES = 64 * 1024
 _BACKLOG = 4096
+_ACCEPT_AGAIN_SECONDS = 0.1
 
 
 class Hearer(Protocol):
@@ -116,13 +117,23 @@ class ProcessSocket:
                 connection, _ = listener.accept()
             except BlockingIOError:
                 return
-            except OSError:  # EMFILE and the like: the next round tries again
+            except OSError:  # EMFILE and the like: a loop that tries at once does nothing else
+                self._pause(listener)
                 return
             made = _Connection(self, connection)
             self._connections.add(made)
             self._idle.clear()
             if self._keeper is not None and made.unit is not None:
                 self._keeper.keep(made.unit, connection.fileno())
+
+    def _pause(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(listener.fileno())
+        loop.call_later(_ACCEPT_AGAIN_SECONDS, self._go_on, listener)
+
+    def _go_on(self, listener: socket.socket) -> None:
+        if self._socket is listener:
+            asyncio.get_running_loop().add_reader(listener.fileno(), self._accept)
 
     def forget(self, connection: _Connection) -> None:
         """A connection has ended."""

@@ -20,7 +20,7 @@ port = ORIGIN
 name = "evening"
 url = "http://127.0.0.1:ORIGIN/stream.m3u8"
 clients = 2
-backoff-min = "2s"
+backoff-min = "5s"
 """
 
 
@@ -35,6 +35,7 @@ def test_a_unit_that_a_controller_took_away_was_not_stopped_by_hand() -> None:
         # systemd before 254: the unit is stopped, and made anew after its wait.
         notes = here.runtime_directory / "evening" / DIRECTORY
         wait_for("a note", lambda: notes.exists() and any(notes.iterdir()))
+        wait_for("the unit's absence", lambda: len(here.units("evening", "client")) == 1)
         os.kill(rig.pid(), signal.SIGKILL)
         state.write_bytes(before)
         wait_for("both", lambda: rig.value("clients_active") == 2, timeout_seconds=30)
