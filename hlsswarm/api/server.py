@@ -12,10 +12,9 @@ import asyncio
 import contextlib
 import json
 import logging
-import resource
 import sys
 import traceback
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -26,17 +25,9 @@ from aiohttp import web
 from hlsswarm.api.bodies import BODY_BYTES_MAX, read_body
 from hlsswarm.api.connections import Connections
 from hlsswarm.api.errors import ApiError, api_error
-from hlsswarm.api.listeners import (
-    Hosts,
-    Token,
-    read_token,
-    tcp_listener,
-    tls_context,
-    unix_listener,
-)
+from hlsswarm.api.listeners import Hosts, Token
 from hlsswarm.api.routes import JSON, Call, Match, Operation, Reply, Router, Stream, query_values
 from hlsswarm.api.table import OPERATIONS
-from hlsswarm.core.rig import RigConfig
 from hlsswarm.errors import HlsSwarmError
 from hlsswarm.rig.daemon import Controls
 
@@ -44,7 +35,6 @@ STREAMS_MAX = 64
 _THREADS = 4
 _BODY_SECONDS = 20.0
 _STREAM_WRITE_SECONDS = 60.0
-_HANDSHAKE_SECONDS = 10.0
 _HEADERS = {
     "Server": "hlsswarm",
     "Cache-Control": "no-store",
@@ -57,10 +47,6 @@ _HEADERS = {
         "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
 }
-_ACCEPTED_AT_ONCE = 64
-_BACKLOG = 1024
-_FILES = 16_384
-"""Descriptors that are allowed at least, where the system gives so many."""
 _QUIET = logging.getLogger("hlsswarm.api")
 """aiohttp's words about connections, which anybody could have it write by the million."""
 _QUIET.disabled = True
@@ -280,50 +266,3 @@ def _refusal(error: ApiError, request: web.BaseRequest) -> web.Response:
         return response
     response.force_close()  # nobody reads the rest of the body
     return response
-
-
-def _allow_files() -> None:
-    """Callers must not take the descriptors that the rig needs."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
-    if soft not in {resource.RLIM_INFINITY, wanted} and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-@contextlib.asynccontextmanager
-async def api_served(config: RigConfig, controls: Controls) -> AsyncIterator[str]:
-    """Serve the API as it is configured; where, in words. Raises PreflightError."""
-    _allow_files()
-    api, server = config.api, ApiServer(controls)
-    loop = asyncio.get_running_loop()
-    path, listener = unix_listener(api["socket"])
-    where = [f"API: {path}"]
-    try:
-        await server.listen(
-            Gate(),
-            lambda made: loop.create_unix_server(made, sock=listener, backlog=_ACCEPTED_AT_ONCE),
-        )
-        listener.listen(_BACKLOG)
-        address = api["listen"]
-        if address is not None:
-            token, tls = read_token(api["token_file"]), tls_context(api)
-            gate = Gate(token, Hosts(address))
-            tcp = tcp_listener(address)
-            handshake = None if tls is None else _HANDSHAKE_SECONDS
-            await server.listen(
-                gate,
-                lambda made: loop.create_server(
-                    made,
-                    sock=tcp,
-                    backlog=_ACCEPTED_AT_ONCE,
-                    ssl=tls,
-                    ssl_handshake_timeout=handshake,
-                ),
-            )
-            tcp.listen(_BACKLOG)
-            where.append(f"{'http' if tls is None else 'https'}://{address}")
-        yield " and ".join(where)
-    finally:
-        await server.close()
-        with contextlib.suppress(OSError):
-            path.unlink()

@@ -126,13 +126,17 @@ async def remove_swarm(call: Call) -> Reply:
 
 async def pause_swarm(call: Call) -> Reply:
     """Let the ramp stand still."""
-    _running(call).pause(paused=True)
-    return Reply(_document(call))
+    return _paused(call, paused=True)
 
 
 async def resume_swarm(call: Call) -> Reply:
     """Let the ramp go on."""
-    _running(call).pause(paused=False)
+    return _paused(call, paused=False)
+
+
+def _paused(call: Call, *, paused: bool) -> Reply:
+    _running(call).pause(paused=paused)
+    call.controls.steering.rig.save()
     return Reply(_document(call))
 
 

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from hlsswarm.api.server import api_served
+from hlsswarm.api.serving import api_served
 from hlsswarm.cli.arguments import check_manager
 from hlsswarm.cli.output import say_on
 from hlsswarm.controller.text_files import read_configuration

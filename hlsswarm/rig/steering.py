@@ -88,6 +88,7 @@ class Steering:
         async with self._one_after_the_other:
             yield
             self._note()
+            self.rig.save()  # what was ordered and done must outlive us from now on
 
     def _note(self) -> None:
         self.rig.steered = [each.as_dict() for each in steered(self._file, self.config)]

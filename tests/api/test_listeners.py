@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hlsswarm.api.client import ApiClient
 from hlsswarm.api.connections import Connections
 from hlsswarm.api.listeners import Hosts, Token, read_token, tls_context, unix_listener
-from hlsswarm.api.server import api_served
+from hlsswarm.api.serving import api_served
 from hlsswarm.core.plan import Address
 from hlsswarm.core.rig import RigConfig
 from hlsswarm.errors import PreflightError

@@ -173,9 +173,13 @@ def test_a_killed_daemon_is_steered_on_and_no_counter_runs_backwards(rig: Rig) -
                 told.append(rig.swarm())
             time.sleep(0.05)
 
+    rig.api.call("POST", "/v1/swarms", {"name": "ended", "url": rig.stream, "clients": 1})
     watching = threading.Thread(target=watch)
     watching.start()
     try:
+        rig.api.call("POST", "/v1/swarms/evening/pause")
+        rig.api.call("POST", "/v1/swarms/ended/stop")
+        # What was ordered holds from the moment that it is answered.
         rig.daemon.kill(signal.SIGKILL)
         wait_for("more segments", lambda: rig.swarm()["requests"]["segment"] > before + 8)
     finally:
@@ -184,6 +188,9 @@ def test_a_killed_daemon_is_steered_on_and_no_counter_runs_backwards(rig: Rig) -
     rig.wait_for_clients(4)
     assert rig.daemon.processes() == clients
     assert told[-1]["clients"]["target"] == 4
+    assert (rig.swarm()["state"], rig.swarm("ended")["state"]) == ("paused", "stopped")
+    rig.api.call("POST", "/v1/swarms/evening/resume")
+    rig.api.call("DELETE", "/v1/swarms/ended")
     for name in ("requests", "received_bytes"):
         counts = [swarm[name]["segment"] for swarm in told]
         assert counts == sorted(counts)
