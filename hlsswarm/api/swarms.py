@@ -143,7 +143,8 @@ def _paused(call: Call, *, paused: bool) -> Reply:
 async def resume_clients(call: Call) -> Reply:
     """Start clients again that somebody stopped."""
     count = _running(call).resume_stopped()
-    return Reply({"done": [f"{count} clients were started again"]})
+    words = "client was" if count == 1 else "clients were"
+    return Reply({"done": [f"{count} {words} started again"]})
 
 
 async def rows(call: Call) -> Reply:

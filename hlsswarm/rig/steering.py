@@ -115,7 +115,7 @@ class Steering:
                     hint="Change or remove it, or choose another name.",
                 )
             self.config = self._begun(item)
-            self.rig.events.add("added", item.name, f"a {section}", role=section)
+            self._tell("added", section, item.name)
             return item
 
     async def start(self, section: str, name: str) -> None:
@@ -134,7 +134,7 @@ class Steering:
             table = {**table_of(item), "enabled": False}
             self.config = self.config.with_item(self._read(section, table, beside=name))
             await self._end((section, name), forget=section != "swarm")
-            self.rig.events.add("stopped", name, "by order", role=section)
+            self._tell("stopped", section, name)
 
     async def remove(self, section: str, name: str) -> None:
         """End an item and forget it. Raises NotThereError."""
@@ -142,7 +142,7 @@ class Steering:
             self.item(section, name)
             self.config = self.config.without(section, name)
             await self._end((section, name), forget=True)
-            self.rig.events.add("removed", name, "by order", role=section)
+            self._tell("removed", section, name)
 
     async def change(self, section: str, name: str, changes: Mapping[str, Any]) -> None:
         """Change settings of an item; of one that runs, those that it can be given as it runs.
@@ -184,6 +184,10 @@ class Steering:
         if wrong:
             raise WrongTableError(wrong)
         return item
+
+    def _tell(self, kind: str, section: str, name: str) -> None:
+        label = name if section == "swarm" else f"{section} {name}"
+        self.rig.events.add(kind, label, "by order", role=section)
 
     def _begun(self, item: Item[Any]) -> RigConfig:
         if item.enabled:

@@ -18,6 +18,7 @@ from hlsswarm.api.table import OPERATIONS, document
 from hlsswarm.core.rig_reading import read_rig
 from hlsswarm.errors import ConfigurationError, HlsSwarmError, PreflightError, UsageError
 from tests.api.conftest import Rig
+from tests.rig.daemons import stop_by_hand
 from tests.support import wait_for
 
 DOCUMENT = document()
@@ -72,6 +73,16 @@ def test_a_swarm_is_started_scaled_paused_stopped_and_removed(rig: Rig) -> None:
     assert [swarm["name"] for swarm in rig.api.call("GET", "/v1/swarms")["swarms"]] == ["evening"]
     with pytest.raises(UsageError, match="There is no swarm 'second'"):
         rig.swarm("second")
+
+
+def test_clients_that_somebody_stopped_are_started_again_by_order(rig: Rig) -> None:
+    rig.wait_for_clients(2)
+    unit = "hlsswarm-evening-client-0002.service"
+    stop_by_hand(rig.daemon.place, unit)
+    wait_for("its absence", lambda: rig.swarm()["clients"]["stopped_outside"] == [unit])
+    done = rig.api.call("POST", "/v1/swarms/evening/resume-clients")["done"]
+    assert done == ["1 client was started again"]
+    assert rig.wait_for_clients(2)["clients"]["stopped_outside"] == []
 
 
 def test_all_that_is_wrong_is_told_at_once(rig: Rig) -> None:

@@ -6,6 +6,8 @@ import contextlib
 import os
 import re
 import signal
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -95,3 +97,20 @@ def daemon(here: Place, text: str) -> Iterator[Daemon]:
         if command.process.poll() is None:
             command.signal(signal.SIGINT)
             command.finished()
+
+
+_STOP = """
+import sys
+from hlsswarm.units.connect import running_managers
+for manager in running_managers("embedded"):
+    manager.stop(sys.argv[1])
+    while manager.is_active(sys.argv[1]):
+        pass
+    manager.close()
+"""
+
+
+def stop_by_hand(here: Place, unit: str) -> None:
+    """What `systemctl stop UNIT` does."""
+    words = [sys.executable, "-c", _STOP, unit]
+    subprocess.run(words, env=here.environment, check=True, timeout=20)

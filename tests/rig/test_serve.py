@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 
 from hlsswarm.rig.state import StateStore
-from tests.rig.daemons import Daemon, daemon
+from tests.rig.daemons import Daemon, daemon, stop_by_hand
 from tests.support import Place, place, wait_for
 
 RIG = """
@@ -39,23 +37,6 @@ def rig(here: Place) -> Iterator[Daemon]:
     with daemon(here, RIG) as made:
         wait_for("clients", lambda: made.value("clients_active") == 4, timeout_seconds=60)
         yield made
-
-
-STOP = """
-import sys
-from hlsswarm.units.connect import running_managers
-for manager in running_managers("embedded"):
-    manager.stop(sys.argv[1])
-    while manager.is_active(sys.argv[1]):
-        pass
-    manager.close()
-"""
-
-
-def stop_by_hand(here: Place, unit: str) -> None:
-    """What `systemctl stop UNIT` does."""
-    words = [sys.executable, "-c", STOP, unit]
-    subprocess.run(words, env=here.environment, check=True, timeout=20)
 
 
 def test_a_killed_daemon_is_missed_by_nobody(rig: Daemon) -> None:
