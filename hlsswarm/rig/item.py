@@ -61,8 +61,9 @@ class RigItem:
                     await asyncio.to_thread(self.actions.start)
                     self._found(there=True)
                 wait = LOOK_SECONDS
-            except HlsSwarmError as error:
-                self._change("waiting", error.message)
+            except (HlsSwarmError, OSError) as error:  # OSError: no file descriptors, a full disk
+                message = error.message if isinstance(error, HlsSwarmError) else str(error)
+                self._change("waiting", message)
                 wait = min(2 * wait, _LONGEST_WAIT_SECONDS)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), wait)
