@@ -4,6 +4,7 @@ PYTHON ?= python3
 PORT ?= 8080
 DEMO_FLAGS ?=
 SUITES ?= trixie forky
+VM_TESTS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,6 +16,9 @@ PACKAGES_BUILD := python3-venv python3-dev gcc libc6-dev pkg-config libsystemd-d
 PACKAGES_FFMPEG := make dpkg-dev xz-utils libmbedtls-dev
 PACKAGES_TEST := $(PACKAGES_FFMPEG) dbus dbus-user-session libpam-systemd util-linux procps openssl chromium fonts-dejavu-core
 
+# What the disk of a virtual machine is made with; QEMU is unpacked, not installed.
+PACKAGES_VM := mmdebstrap e2fsprogs debian-archive-keyring
+
 PREFIX ?= /usr/local
 LIBDIR := $(PREFIX)/lib/hlsswarm
 BINDIR := $(PREFIX)/bin
@@ -23,13 +27,15 @@ UNITDIR := $(PREFIX)/lib/systemd/system
 CATALOGDIR := /usr/lib/systemd/catalog
 POLKITDIR := $(PREFIX)/share/polkit-1/rules.d
 
-.PHONY: install ffmpeg-minimal help setup demo test test-versions lint format clean packages packages-test
+.PHONY: vm-image vm-test install ffmpeg-minimal help setup demo test test-versions lint format clean packages packages-test packages-vm
 
 help:
 	@echo "make setup   install what is missing (apt packages, $(VENV)); then $(BIN)/hlsswarm works"
 	@echo "make demo    test origin + 20 clients for 30 s + summary + hlsswarm-report/  (PORT=$(PORT))"
 	@echo "make test    all tests, on a real systemd, ffmpeg and nginx"
 	@echo "make test-versions   the tests with real streams on ffmpeg of Debian's $(SUITES)"
+	@echo "make vm-test tests on a virtual machine: Debian trixie, cgroup v2  (VM_TESTS=smoke,restart)"
+	@echo "make vm-image   the disk and kernel that those boot"
 	@echo "make install the program and its service on this machine  (PREFIX=$(PREFIX), DESTDIR)"
 	@echo "make ffmpeg-minimal   build an ffmpeg that only plays, for cheaper clients"
 	@echo "make lint    ruff and mypy alone"
@@ -52,6 +58,14 @@ test-versions: setup packages-test $(VENV)/.hlsswarm-test-installed
 	echo "==> pytest on $$ffmpegs" && \
 	HLSSWARM_TEST_FFMPEGS=$$ffmpegs $(BIN)/python -m pytest $(TEST_FLAGS) \
 	  tests/test_end_to_end.py tests/test_truth.py tests/client_options
+
+# Virtual machines of Debian trixie, in emulation where there is no KVM: docs/vm.md.
+vm-image: setup packages-vm
+	@$(BIN)/python -m tests.lab.vm_image
+
+comma := ,
+vm-test: setup packages-vm
+	@$(BIN)/python -m tests.lab.vm_driver $(subst $(comma), ,$(VM_TESTS))
 
 # An ffmpeg that plays HLS and nothing else; runs take it by themselves once it is there.
 ffmpeg-minimal: setup
@@ -120,6 +134,9 @@ endef
 
 packages:
 	$(call install_missing,$(PACKAGES_RUN) $(PACKAGES_BUILD))
+
+packages-vm:
+	$(call install_missing,$(PACKAGES_VM))
 
 packages-test:
 	$(call install_missing,$(PACKAGES_TEST))

@@ -449,7 +449,7 @@ def machines_of(script: Path) -> list[Settings]:
         if path.exists()
     }
     names = sorted(rigs) or ["machine"]
-    lan = names if len(names) > 1 else []
+    lan = tuple(names) if len(names) > 1 else ()
     target = "/etc/hlsswarm/hlsswarm.toml"
     return [
         Settings(name, {target: rigs[name].read_text()} if name in rigs else {}, lan)
@@ -497,6 +497,7 @@ def main(names: Iterable[str]) -> int:
     if unknown:
         print(f"vm_driver: there is no tests/vm/{unknown[0]}.py.", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # machines end with us
     image, qemu = built(), unpacked_qemu()
     failed = []
     for name in chosen:

@@ -22,7 +22,7 @@ with subtest("figures and health are told"):
     machine.succeed("curl -sf http://127.0.0.1:9090/healthz")
     machine.wait_until_succeeds(
         "curl -sf http://127.0.0.1:9090/metrics"
-        " | grep -E '^hlsswarm_requests_total\\{kind=\"segment\",swarm=\"watch\"\\} [1-9][0-9]'"
+        ' | grep -E \'^hlsswarm_requests_total\\{kind="segment",swarm="watch"\\} [1-9][0-9]\''
     )
     shown = machine.succeed("hlsswarm rig")
     assert "watch" in shown, shown
