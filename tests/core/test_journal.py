@@ -70,3 +70,10 @@ def test_every_event_of_a_rig_has_a_kind() -> None:
         told |= set(re.findall(r'^LEFT_OUT = "([a-z-]+)"', text, re.MULTILINE))
     assert {"failure", "reloaded", "stall", "left-out"} <= told | {"failure"}
     assert {name for name in told if not message_kind(name).message_id} == set()
+
+
+def test_the_document_has_a_row_for_each() -> None:
+    text = (REPOSITORY / "docs" / "logs.md").read_text()
+    for kind in MESSAGE_KINDS:
+        assert f"| `{kind.name}` | {kind.subject} |" in text
+        assert f"| `{kind.message_id}` |" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from hlsswarm.core.journal import message_kind
 from tests.lab.system_machine import SystemMachine
 from tests.support import REPOSITORY, free_port, wait_for
 
@@ -99,6 +101,17 @@ def test_the_service_is_hardened(rig: Rig) -> None:
 def test_status_tells_the_counts(rig: Rig) -> None:
     status = rig.shell("systemctl show -P StatusText hlsswarm").strip()
     assert status.startswith("3 of 3 clients in 1 swarms; 1 of 1 other items")
+
+
+def test_the_journal_has_fields_and_explanations(rig: Rig) -> None:
+    asked = "journalctl -o json HLSSWARM_SWARM=evening HLSSWARM_EVENT=running"
+    record = json.loads(rig.shell(asked).splitlines()[0])
+    assert record["MESSAGE_ID"] == message_kind("running").message_id
+    assert record["_SYSTEMD_UNIT"] == "hlsswarm.service"
+    assert record["HLSSWARM_RUN"] == "evening"
+    rig.shell("journalctl --update-catalog")
+    assert "Subject: A part of the rig runs" in rig.shell("journalctl -x -t hlsswarm")
+    assert "evening running: 3 clients" in rig.shell("hlsswarm logs evening")
 
 
 @pytest.mark.parametrize(
