@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import hlsswarm
+from hlsswarm.controller.walled import walled
 from hlsswarm.core import names
 from hlsswarm.core.ladder import Key, key_of_unit, unit_of
 from hlsswarm.core.profiles import STREAM_PLAYLIST
@@ -115,6 +116,8 @@ class TranscoderUnits:
             restart=ServiceRestart("always" if restart else "no", SERVICE_BACKOFF),
             keep_failed=not restart,
         )
+        # The source's directory holds its renditions; what was seen and how it ended, the run's.
+        service = walled(service, "encoder", writable=[output.parent, log.parent, ends.parent])
         await self._manager.start_and_wait(service_spec(service, self._abilities))
 
     async def stop(self, keys: Sequence[Key]) -> bool:

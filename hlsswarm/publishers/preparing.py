@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hlsswarm.controller.services import Services
+from hlsswarm.controller.walled import walled
 from hlsswarm.core import names
 from hlsswarm.core.backoff import Backoff
 from hlsswarm.core.publish import Stream, push_command, server_address
@@ -124,7 +125,7 @@ def publisher_service(
     One that plays once stays when it is done, and is not repeated.
     """
     when = ServiceRestart("always" if stream.loop else "on-failure", _BACKOFF)
-    return Service(
+    service = Service(
         name=unit,
         slice_name=names.part_slice(services.run, "publishers"),
         description=f"hlsswarm publishes {stream.name} to {stream.url}",
@@ -136,3 +137,4 @@ def publisher_service(
         restart=when,
         more=() if stream.loop else (Property("RemainAfterExit", "b", True),),
     )
+    return walled(service, "encoder", readable=[file])

@@ -21,6 +21,7 @@ from pathlib import Path
 import hlsswarm
 from hlsswarm.controller import runs
 from hlsswarm.controller.services import Services, opened_services
+from hlsswarm.controller.walled import walled
 from hlsswarm.core import names
 from hlsswarm.core.backoff import Backoff
 from hlsswarm.core.mediamtx import mediamtx_configuration
@@ -123,7 +124,7 @@ def rtsp_service(options: RtspOptions, program: Path | None, run: str, directory
         configuration = directory / "mediamtx.yml"
         configuration.write_text(mediamtx_configuration(options.listen, options.port))
         command = [str(program), str(configuration)]
-    return Service(
+    service = Service(
         name=unit,
         slice_name=names.part_slice(run, _PART),
         description=f"hlsswarm RTSP server on port {options.port}",
@@ -134,6 +135,7 @@ def rtsp_service(options: RtspOptions, program: Path | None, run: str, directory
         stop=PlainStop(seconds=3.0),
         restart=_RESTART,
     )
+    return walled(service, "server", readable=[directory])
 
 
 async def answers(address: str, port: int) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hlsswarm.controller.services import Services, opened_services
+from hlsswarm.controller.walled import walled
 from hlsswarm.core import names
 from hlsswarm.core.service_specs import PlainStop, Service, ServiceRestart
 from hlsswarm.core.videos import (
@@ -109,6 +110,7 @@ async def make(services: Services, making: Making) -> Path:
         one_shot=True,
         start_timeout_seconds=_ENCODING_SECONDS_MAX,
     )
+    service = walled(service, "encoder", writable=[temporary.parent])
     try:
         await services.start(service)
         await services.stop([unit])

@@ -294,7 +294,7 @@ NOWHERE = "rtsp://127.0.0.1:9/"
         (
             ("publish", "--config", "missing.toml"),
             CONFIGURATION,
-            "--config missing.toml cannot be read: No such file or directory.",
+            "missing.toml cannot be read: No such file or directory.",
         ),
         (("publish", "--config", "bad.toml"), CONFIGURATION, None),
         (
