@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import resource
+import sys
 from collections.abc import AsyncIterator
+from typing import Any
 
 from hlsswarm.api.listeners import Hosts, read_token, tcp_listener, tls_context, unix_listener
 from hlsswarm.api.server import ApiServer, Gate
@@ -16,8 +18,31 @@ _HANDSHAKE_SECONDS = 10.0
 _ACCEPTED_AT_ONCE = 64
 """asyncio accepts so many before the first of them can be cut off."""
 _BACKLOG = 1024
+_QUIET_SECONDS = 10.0
+_ABOUT_ACCEPT = ("socket.accept() out of system resource", "_start_serving")
 _FILES = 16_384
 """Descriptors that are allowed at least, where the system gives so many."""
+
+
+class Complaints:
+    """What the event loop complains of; that nobody can be let in is told now and then.
+
+    For want of a descriptor asyncio complains once for each place in its backlog, with a
+    traceback, every second: that alone could fill a disk.
+    """
+
+    def __init__(self) -> None:
+        self._told_at = -_QUIET_SECONDS
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """As asyncio calls it."""
+        words = f"{context.get('message')} {context.get('handle')}"
+        if not any(each in words for each in _ABOUT_ACCEPT):
+            loop.default_exception_handler(context)
+        elif loop.time() - self._told_at >= _QUIET_SECONDS:
+            self._told_at = loop.time()
+            reason = context.get("exception")
+            print(f"The API can let nobody in just now: {reason}.", file=sys.stderr, flush=True)
 
 
 def _allow_files() -> None:
@@ -34,6 +59,7 @@ async def api_served(config: RigConfig, controls: Controls) -> AsyncIterator[str
     _allow_files()
     api, server = config.api, ApiServer(controls)
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(Complaints())
     path, listener = unix_listener(api["socket"])
     where = [f"API: {path}"]
     try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.client
+import os
+import resource
 import socket
 import ssl
 import stat
@@ -231,3 +233,33 @@ def test_where_there_are_too_many_the_quietest_goes(monkeypatch: pytest.MonkeyPa
         running.close()
 
     asyncio.run(crowd())
+
+
+def test_without_descriptors_it_complains_little_and_goes_on_later(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    async def talk() -> None:
+        async with served(tmp_path):
+            caller = socket.socket(socket.AF_UNIX)
+            caller.setblocking(False)
+            free = os.dup(caller.fileno())
+            os.close(free)
+            try:
+                # None is left from here on: every one below is taken.
+                resource.setrlimit(resource.RLIMIT_NOFILE, (free, before[1]))
+                caller.connect(str(tmp_path / "s"))
+                loop = asyncio.get_running_loop()
+                await loop.sock_sendall(caller, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+                await asyncio.sleep(2.5)  # asyncio tries again each second
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, before)
+            answer = await asyncio.wait_for(loop.sock_recv(caller, 100), 10)
+            assert answer.startswith(b"HTTP/1.1 200")
+            caller.close()
+
+    asyncio.run(talk())
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1
+    assert said.startswith("The API can let nobody in just now: [Errno 24]")
