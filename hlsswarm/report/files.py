@@ -6,7 +6,6 @@ import os
 import tempfile
 from pathlib import Path
 
-from hlsswarm.core.summary import Summary
 from hlsswarm.errors import PreflightError
 
 SUMMARY_FILE = "summary.json"
@@ -69,11 +68,3 @@ def write_atomically(path: Path, text: str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-
-
-def write_report(directory: Path, summary: Summary) -> Path:
-    """Keep a run's results in a directory; the path of the summary."""
-    directory.mkdir(parents=True, exist_ok=True)
-    path = directory / SUMMARY_FILE
-    write_atomically(path, summary.as_json())
-    return path

@@ -11,6 +11,7 @@ import subprocess
 from functools import cached_property
 from pathlib import Path
 
+from hlsswarm.core.commands import parse_protocols
 from hlsswarm.errors import PreflightError
 
 _TIMEOUT_SECONDS = 20.0
@@ -31,12 +32,6 @@ def parse_table(text: str, *, flag: str = "") -> frozenset[str]:
         elif width and len(words := line[width:].split()) > 0 and flag in line[:width]:
             names.update(words[0].split(","))
     return frozenset(names)
-
-
-def parse_protocols(text: str) -> frozenset[str]:
-    """The protocols that can be read from, of `ffmpeg -protocols`."""
-    _, _, after = text.partition("Input:")
-    return frozenset(after.partition("Output:")[0].split())
 
 
 class FFmpegAbilities:

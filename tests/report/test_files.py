@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +13,7 @@ from hlsswarm.report.files import (
     check_directory,
     check_writable,
     write_atomically,
-    write_report,
 )
-from tests.support import a_summary
 
 
 def names(directory: Path) -> list[str]:
@@ -83,13 +80,6 @@ def test_a_device_is_written_to_and_not_replaced(tmp_path: Path) -> None:
         os.close(reader)
     assert fifo.is_fifo()
     assert names(tmp_path) == ["fifo"]
-
-
-def test_a_report_directory_is_made_with_those_above_it(tmp_path: Path) -> None:
-    summary = a_summary()
-    path = write_report(tmp_path / "a/b", summary)
-    assert path == tmp_path / "a/b/summary.json"
-    assert json.loads(path.read_text()) == json.loads(summary.as_json())
 
 
 @pytest.mark.parametrize("check", [check_writable, check_directory])

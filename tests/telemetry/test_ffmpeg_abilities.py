@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from hlsswarm.core.commands import parse_protocols
 from hlsswarm.errors import PreflightError
-from hlsswarm.telemetry.ffmpeg_abilities import FFmpegAbilities, parse_protocols, parse_table
+from hlsswarm.telemetry.ffmpeg_abilities import FFmpegAbilities, parse_table
 
 DEVICES_5 = """Devices:
  D. = Demuxing supported
