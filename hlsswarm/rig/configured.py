@@ -24,6 +24,7 @@ from hlsswarm.core.rig import Item, RigConfig
 from hlsswarm.core.rig_difference import Change, difference
 from hlsswarm.encoders import ladder, preview
 from hlsswarm.encoders.ladder import LadderOptions
+from hlsswarm.errors import HlsSwarmError
 from hlsswarm.origin import control
 from hlsswarm.publishers.kept import start_kept
 from hlsswarm.publishers.publish import PublishOptions
@@ -44,7 +45,10 @@ async def apply(rig: Rig, old: RigConfig, new: RigConfig) -> None:
         if each not in begun_anew:
             rig.swarm(each.new.name).change(_plan_of(each.new))
     for item in (*(each.new for each in begun_anew), *change.added):
-        add(rig, item)
+        try:
+            add(rig, item)
+        except HlsSwarmError as error:  # such as a header file that is gone: the rest goes on
+            rig.events.add("refused", item.name, error.message, role=item.section)
 
 
 def _goes_on(rig: Rig, change: Change) -> bool:

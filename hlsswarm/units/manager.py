@@ -302,6 +302,7 @@ class SystemdManager:
             self._signals = None
             if self._lost is not None and not self._lost.done():
                 self._lost.set_exception(error)
+                self._lost.exception()  # who does not wait for it shall not be told at the end
             for future in self._waiting.values():
                 if not future.done():
                     future.set_exception(error)
