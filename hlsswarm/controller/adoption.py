@@ -143,6 +143,7 @@ def take_over(swarm: Swarm, keeping: Keeping) -> None:
         if client.unit not in there:
             _absent(swarm, client, was_saved=keeping.saved is not None)
             continue
+        swarm.restarts.remade.done(client.unit)
         client.stopped_outside = False  # if it was, it was resumed since that was saved
         if connection is not None:
             client.telemetry.continues = True

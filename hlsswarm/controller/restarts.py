@@ -22,6 +22,7 @@ from hlsswarm.errors import UnitError
 from hlsswarm.units.bus import BusLostError
 from hlsswarm.units.manager import ServiceState, SystemdManager
 
+_GONE = frozenset({"dead", "failed"})
 _FIRST_LOOK_SECONDS = 0.01
 _LAST_LOOK_SECONDS = 3.0
 _STOP_TIMEOUT_SECONDS = 5.0
@@ -97,7 +98,7 @@ class Restarts:
             delay *= 2
 
     async def _judge(self, client: Client, state: ServiceState, pid: int | None) -> None:
-        if state.sub in {"dead", "failed"}:
+        if state.sub in _GONE:
             # Somebody stopped the unit, and it stays stopped.
             self._stopped_from_outside(client)
             return
@@ -142,6 +143,9 @@ class Restarts:
         """Make the unit anew after `wait` seconds, which is not the wait it was made with."""
         loop = asyncio.get_running_loop()
         began = loop.time()
+        if self._manager.service_state(client.unit).sub in _GONE:
+            self._stopped_from_outside(client)  # in its wait, a moment ago
+            return
         self.remade.begin(client.unit)
         await self._manager.stop_and_wait([client.unit], timeout_seconds=_STOP_TIMEOUT_SECONDS)
         if not self.stopping:

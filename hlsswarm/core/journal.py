@@ -67,6 +67,9 @@ MESSAGE_KINDS = (
         "reloaded", "39fbf57548dd49fd8ad06ce6e819c754", 5, "The configuration was read again"
     ),
     MessageKind(
+        "refused", "f181944ea4594469a9e85ef53fab3e61", 3, "An item of the rig cannot be kept"
+    ),
+    MessageKind(
         "reload-refused", "fa7d6bfe4b404c1eab03def7730eca43", 3, "The configuration cannot be meant"
     ),
     MessageKind(

@@ -39,6 +39,7 @@ class Published:
     """Figures, and the saved document that measurements are read from."""
     overviews: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """By swarm, what _COUNTERS say."""
+    state_failures: int = 0
 
 
 class Rig:
@@ -63,7 +64,10 @@ class Rig:
         self._tasks: dict[object, asyncio.Task[None]] = {}
         self._saved = store.load() or {}
         self._same_boot = bool(boot_id()) and self._saved.get("boot") == boot_id()
-        self.published = Published(overviews=self._saved.get("overviews", {}))
+        store.failures = int(self._saved.get("state_failures", 0))
+        self.published = Published(
+            overviews=self._saved.get("overviews", {}), state_failures=store.failures
+        )
         self.steered: list[dict[str, Any]] = self._saved.get("steered", [])
         """What steering has changed (core.rig_steered), as JSON; saved with the rest."""
         self.failed: BaseException | None = None
@@ -186,17 +190,21 @@ class Rig:
         known = {name: found for name, found in documents.items() if found is not None}
         overviews = {name: self._counters(name) for name in self.swarms}
         trouble = self._store.trouble
-        self._store.save(
+        failures = self._store.failures
+        was_saved = self._store.save(
             {
                 "boot": boot_id(),
                 "steered": self.steered,
                 "paused": [name for name, swarm in self.swarms.items() if swarm.paused],
                 "overviews": overviews,
+                "state_failures": failures,
                 "swarms": {**waiting, **known},
                 "items": [list(key) for key, item in self.items.items() if item.was_started],
             }
         )
         self._tell_trouble(trouble)
+        if not was_saved:
+            return
         self.published = Published(
             {
                 name: (figure, known[name])
@@ -204,6 +212,7 @@ class Rig:
                 if figure is not None and name in known
             },
             overviews,
+            failures,
         )
 
     def _tell_trouble(self, before: str | None) -> None:
@@ -237,7 +246,7 @@ class Rig:
                 **{("swarm", name, swarm.state): 1 for name, swarm in self.swarms.items()},
                 **{(kind, name, item.state): 1 for (kind, name), item in self.items.items()},
             },
-            state_failures=self._store.failures,
+            state_failures=self.published.state_failures,
         )
 
     def overview(self) -> dict[str, Any]:

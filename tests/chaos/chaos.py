@@ -16,6 +16,7 @@ from tests.chaos.worlds import BACKOFF_MAX_SECONDS, TIMEOUT_SECONDS, World
 
 SIZES = {"evening": 7, "night": 5}
 _BEGIN_SECONDS = 60.0
+_STAYS_SECONDS = 1.0
 # The longest wait with its jitter, a client's timeout, the controller's own restart, a segment and
 # two playlists; the rest is for a machine on which much else goes on.
 BOUND_SECONDS = 1.2 * BACKOFF_MAX_SECONDS + TIMEOUT_SECONDS + 5 + 6 + 15
@@ -113,10 +114,18 @@ def _survived(observer: Observer, name: str, do: Callable[[], str], at_seconds: 
 
 
 def _whole_after(observer: Observer, bound_seconds: float) -> float | None:
-    """Seconds until all is as expected; None when it is not within the bound."""
+    """Seconds until all is as expected, and still is a while later; None when it is not within
+    the bound. A process that is about to end for what was done before must not look whole.
+    """
     began, unix_time = time.monotonic(), time.time()
-    while observer.missing(unix_time):
-        if time.monotonic() - began > bound_seconds:
+    whole_at: float | None = None
+    while whole_at is None or time.monotonic() - whole_at < _STAYS_SECONDS:
+        now = time.monotonic()
+        if not observer.missing(unix_time):
+            whole_at = now if whole_at is None else whole_at
+        elif now - began > bound_seconds:
             return None
+        else:
+            whole_at = None
         time.sleep(0.2)
-    return time.monotonic() - began
+    return whole_at - began
