@@ -61,6 +61,19 @@ def test_messages_of_clients_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> No
     assert told.value.hint == "There is live/cam1."
 
 
+def test_a_swarm_without_a_journal_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_there(monkeypatch, "hlsswarm-evening-client-0001.service", ENCODER)
+    with pytest.raises(UsageError, match="journal has nothing of swarm evening") as told:
+        logs.find_log("auto", "evening")
+    assert "rig events" in (told.value.hint or "")
+
+
+def test_a_swarms_log_is_the_journals(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = [ServiceLog("hlsswarm-evening-client-0001.service", "system", None)]
+    monkeypatch.setattr(logs, "_logs", lambda kind: there)
+    assert logs.find_log("auto", "evening").swarm == "evening"
+
+
 def test_no_file_and_no_journal_is_told() -> None:
     with pytest.raises(PreflightError, match="has left no messages"):
         logs.show(ServiceLog(ENCODER, "embedded", None), 5, print, follow=False)
@@ -134,6 +147,11 @@ def test_logs_of_a_run_that_is_there(here: Place) -> None:
         assert here.done("logs", "live/cam1").out == f"{ENCODER} has said nothing yet.\n"
         told = here.run("logs", "cam2")
         assert (told.status, told.hint) == (2, "There is live/cam1.")
+        disk = here.done("logs", "--disk").out
+        assert "encoders  0 B" in disk
+        assert f"Logs of services take 0 B in {here.runtime_directory}." in disk
+        assert here.run("logs").sentence == "logs needs a UNIT, or --disk."
+        assert here.run("logs", "live/cam1", "--disk").status == 2
     finally:
         here.done("encoder", "stop", "--all")
     here.nothing_left()
