@@ -37,8 +37,14 @@ class LimitState:
 
     @property
     def holds(self) -> bool:
-        """Whether the kernel enforces what systemd has."""
-        return self.kernel is not None and self.kind.is_same(self.systemd, self.kernel.value)
+        """Whether the kernel enforces what systemd has.
+
+        Without a limit that is so, too, where the kernel has no file for it: on cgroup v2 systemd
+        takes a controller away with the last limit that needs it.
+        """
+        if self.kernel is None:
+            return self.systemd is None
+        return self.kind.is_same(self.systemd, self.kernel.value)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hlsswarm.controller.limits import UnitLimits, change_limits, limits_now
+from hlsswarm.controller.limits import LimitState, UnitLimits, change_limits, limits_now
 from hlsswarm.core import names
 from hlsswarm.core.limits import LIMIT_KINDS, LimitKind
 from hlsswarm.core.unit_specs import UNLIMITED, Limits, slice_spec
@@ -30,6 +30,12 @@ def kernel(found: UnitLimits, name: str) -> object:
     assert state.holds
     assert state.kernel is not None
     return state.kernel.value
+
+
+def test_a_limit_that_is_not_there_holds_also_where_the_kernel_has_no_file_for_it() -> None:
+    quota = kind("cpu-quota")
+    assert LimitState(quota, None, None).holds
+    assert not LimitState(quota, 0.1, None).holds
 
 
 def enforced(live: Live, unit: str) -> bool:
