@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 import socket
 import struct
@@ -114,7 +115,12 @@ class ProcessSocket:
         listener = self._socket
         while listener is not None:
             try:
-                connection, _ = listener.accept()
+                # With the last descriptor nobody could look whose the connection is.
+                spare = os.dup(listener.fileno())
+                try:
+                    connection, _ = listener.accept()
+                finally:
+                    os.close(spare)
             except BlockingIOError:
                 return
             except OSError:  # EMFILE and the like: a loop that tries at once does nothing else
