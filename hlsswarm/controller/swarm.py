@@ -337,9 +337,14 @@ class Swarm:
 
     async def stop(self) -> None:
         """Stop the run's slice, and wait until systemd says that all is gone."""
-        self.totals.ended = True
         await self.restarts.stop()
-        left = await self.manager.stop_run(self.run, timeout_seconds=_GONE_TIMEOUT_SECONDS)
+        # What clients have asked for up to now has got out, and counts; nothing after it does.
+        self.telemetry.hear_all()
+        self.manager.interrupt_clients(self.run)
+        self.totals.ended = True
+        left = await self.manager.stop_run(
+            self.run, timeout_seconds=_GONE_TIMEOUT_SECONDS, interrupted=True
+        )
         if left:
             raise UnitError(
                 f"Units of run {self.run} are still there: {', '.join(left[:3])}",

@@ -7,8 +7,9 @@
     none      our own small programs     the manager's whatever it may
 
 A profile is made of parts, because managers differ in what they can: `user` (a dynamic user),
-`mounts` (a file system of its own), `capabilities`, `seccomp`. units.sandbox_probe finds out which
-work. Level `basic` leaves out what a start pays most for: `user` and `mounts`.
+`mounts` (a file system of its own), `capabilities`, `seccomp`; `processes` (others are hidden)
+comes with `mounts`, on most managers. units.sandbox_probe finds out which work. Level `basic`
+leaves out what a start pays most for: `user` and `mounts`.
 
 The members are chosen by what they cost at each start, measured (docs/security.md). Left out for
 that: ProtectKernelTunables (a third of all; ProcSubset=pid hides what it protects) and
@@ -29,11 +30,11 @@ from hlsswarm.core.unit_specs import Property
 Profile = Literal["client", "encoder", "server", "none"]
 Level = Literal["strict", "basic", "off"]
 LEVELS: tuple[Level, ...] = get_args(Level)
-Part = Literal["user", "mounts", "capabilities", "seccomp"]
+Part = Literal["user", "mounts", "processes", "capabilities", "seccomp"]
 ALL_PARTS: frozenset[Part] = frozenset(get_args(Part))
 BASIC_PARTS: frozenset[Part] = frozenset({"capabilities", "seccomp"})
 CANDIDATES: tuple[frozenset[Part], ...] = (
-    ALL_PARTS,
+    frozenset({"user", "mounts", "capabilities", "seccomp"}),
     frozenset({"mounts", "capabilities", "seccomp"}),
     frozenset({"mounts", "seccomp"}),
     BASIC_PARTS,
@@ -44,6 +45,7 @@ capabilities or other users, and to mounts only in a user namespace."""
 PART_WORDS: dict[Part, str] = {
     "user": "a user of their own for clients",
     "mounts": "a file system of their own for what it runs",
+    "processes": "hiding of other processes",
     "capabilities": "bounds of capabilities",
     "seccomp": "filters of system calls",
 }

@@ -147,6 +147,11 @@ class ProcessSocket:
         if not self._connections:
             self._idle.set()
 
+    def hear_all(self) -> None:
+        """Take in at once what all processes have said by now."""
+        for connection in tuple(self._connections):
+            connection.hear_all()
+
     async def drained(self, *, timeout_seconds: float) -> bool:
         """Wait until no process is connected, so that all that was said has been heard."""
         try:
@@ -195,16 +200,26 @@ class _Connection:
         self._loop.add_reader(connection.fileno(), self._readable)
 
     def _readable(self) -> None:
+        self._read()
+
+    def _read(self) -> bool:
+        """Take in what there is; whether there was anything, and may be more."""
         try:
             data = self._socket.recv(_READ_BYTES)
         except BlockingIOError:
-            return
+            return False
         except OSError:
             data = b""
         if not data:
             self.end()
-            return
+            return False
         self._hearer.feed(data, self._loop.time())
+        return True
+
+    def hear_all(self) -> None:
+        """Read until there is nothing more, or the end."""
+        while self._read():
+            pass
 
     def leave(self) -> None:
         """Listen no more; for the process nothing has happened."""

@@ -343,7 +343,13 @@ class SystemdManager:
         if ended.result != "done":
             raise UnitError(f"{spec.name} did not start: job {ended.result}.")
 
-    async def stop_run(self, run: str, *, timeout_seconds: float) -> list[str]:
+    def interrupt_clients(self, run: str) -> None:
+        """Send all clients of a run the first of the two signals that end ffmpeg at once."""
+        self.kill(names.clients_slice(run), signal.SIGINT)
+
+    async def stop_run(
+        self, run: str, *, timeout_seconds: float, interrupted: bool = False
+    ) -> list[str]:
         """End a run by its slice, and wait until nothing of it is loaded; what is left then.
 
         One signal lets ffmpeg finish what it reads, for a live stream the wait for the next
@@ -352,7 +358,8 @@ class SystemdManager:
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_seconds
-        self.kill(names.clients_slice(run), signal.SIGINT)
+        if not interrupted:
+            self.interrupt_clients(run)
         await self.stop_and_wait([names.run_slice(run)], timeout_seconds=timeout_seconds)
         while (left := self._loaded_of(run)) and loop.time() < deadline:
             await asyncio.sleep(0.01)

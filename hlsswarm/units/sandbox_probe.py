@@ -29,8 +29,9 @@ async def sandbox_parts(manager: SystemdManager, directory: Path) -> frozenset[P
     20 to 40 ms where all works. Raises BusLostError.
     """
     for parts in CANDIDATES:
-        if parts <= await _held(manager, directory, parts):
-            return parts
+        held = await _held(manager, directory, parts)
+        if parts <= held:
+            return parts | (held & {"processes"})
     return frozenset()
 
 
@@ -62,6 +63,8 @@ def facts(text: str, *, manager_user: int) -> frozenset[Part]:
         found.add("user")
     if root is not None and "ro" in root[1].split(","):
         found.add("mounts")
+        if re.search(r"^\S+ \S+ \S+ / /proc .* - proc \S+ \S*hidepid=", text, re.MULTILINE):
+            found.add("processes")
     if status.get("CapBnd", "1").strip("0") == "":
         found.add("capabilities")
     if status.get("Seccomp") == _SECCOMP_FILTER and status.get("NoNewPrivs") == "1":

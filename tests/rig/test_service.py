@@ -99,8 +99,12 @@ def test_the_service_is_hardened(rig: Rig) -> None:
 
 
 def test_status_tells_the_counts(rig: Rig) -> None:
-    status = rig.shell("systemctl show -P StatusText hlsswarm").strip()
-    assert status.startswith("3 of 3 clients in 1 swarms; 1 of 1 other items")
+    wait_for(
+        "the counts",
+        lambda: rig.shell("systemctl show -P StatusText hlsswarm").startswith(
+            "3 of 3 clients in 1 swarms; 1 of 1 other items"
+        ),
+    )
 
 
 def test_the_journal_has_fields_and_explanations(rig: Rig) -> None:
