@@ -75,6 +75,8 @@ ffmpeg-minimal: setup
 # Puts it on this machine (or below DESTDIR): program, service, configuration. Nothing is started.
 install:
 	$(if $(DESTDIR),,$(call install_missing,$(PACKAGES_RUN) $(PACKAGES_BUILD)))
+	@# What an earlier build has left there would be installed along.
+	rm -rf build/lib build/bdist.*
 	$(PYTHON) -m venv build/pip
 	build/pip/bin/python -m pip install -q --disable-pip-version-check --upgrade \
 	  --target $(DESTDIR)$(LIBDIR) .
