@@ -7,8 +7,10 @@ class, not text, tells the D-Bus error's name.
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -75,6 +77,7 @@ def _message(error: dbusexc.DBusBaseError) -> str:
     return text.decode(errors="replace") if isinstance(text, bytes) else text
 
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
 _LOST = ("Disconnected", "NoReply", "IOError")
 _KINDS: tuple[tuple[str, type[UnitError]], ...] = (
     ("NoSuchUnit", NoSuchUnitError),
@@ -97,6 +100,18 @@ def _raise(error: dbusexc.DBusBaseError, what: str) -> NoReturn:
     if "already exists" in message or "was already loaded" in message:
         raise UnitExistsError(message) from error
     raise UnitError(message) from error
+
+
+@contextlib.contextmanager
+def _unbroken() -> Iterator[None]:
+    """Have signals wait for the end of a call: sd-bus gives up a call that one breaks (EINTR), and
+    nobody knows then whether systemd has heard it.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @dataclass
@@ -127,7 +142,10 @@ class Bus:
     ) -> Any:
         began = time.perf_counter()
         try:
-            return self.raw.call_method(SYSTEMD, path, interface, member.encode(), arguments).body
+            with _unbroken():
+                return self.raw.call_method(
+                    SYSTEMD, path, interface, member.encode(), arguments
+                ).body
         except dbusexc.DBusBaseError as error:
             _raise(error, member)
         finally:
@@ -152,9 +170,10 @@ class Bus:
         """One property. Raises NoSuchUnitError, UnknownPropertyError, BusLostError."""
         began = time.perf_counter()
         try:
-            return self.raw.get_property(
-                SYSTEMD, path, interface, name.encode(), signature.encode()
-            )
+            with _unbroken():
+                return self.raw.get_property(
+                    SYSTEMD, path, interface, name.encode(), signature.encode()
+                )
         except dbusexc.DBusBaseError as error:
             _raise(error, name)
         finally:

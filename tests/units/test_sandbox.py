@@ -147,7 +147,8 @@ def test_what_this_manager_can(live: Live) -> None:
     if KIND == "user":
         assert {"seccomp"} <= live.abilities.sandbox
     else:
-        assert live.abilities.sandbox == ALL_PARTS
+        # Not every version hides other processes as a private manager.
+        assert live.abilities.sandbox | {"processes"} == ALL_PARTS
 
 
 @pytest.mark.parametrize("profile", ["client", "encoder", "server"])
