@@ -48,6 +48,10 @@ def powers():
     text = subprocess.run([setuid_cat, "/proc/self/status"], capture_output=True, text=True).stdout
     line = next(line for line in text.splitlines() if line.startswith("Uid:"))
     assert line.split()[2] == "0" and os.getuid() != 0
+def device():
+    path = "/dev/shm/" + os.path.basename(outside)
+    os.mknod(path, 0o20600, 1)
+    os.unlink(path)
 def others():
     assert any(int(pid) != os.getpid() for pid in os.listdir("/proc") if pid.isdecimal())
 attempts = {
@@ -69,7 +73,7 @@ attempts = {
     "see others": others,
     "signal others": lambda: os.kill(1, 0),
     "code in memory": lambda: mmap.mmap(-1, 4096, prot=7),
-    "device": lambda: alone(lambda: os.mknod("/dev/shm/" + os.path.basename(outside), 0o20600, 1)),
+    "device": lambda: alone(device),
     "write kernel settings": lambda: open("/proc/sys/kernel/hostname", "a").close(),
     "write inside": lambda: write(inside),
 }
