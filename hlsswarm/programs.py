@@ -31,6 +31,11 @@ def find_program(name: str, *, package: str) -> Path:
     return Path(os.path.abspath(found))  # noqa: PTH100  (a link to it may be its very name)
 
 
+def package_environment() -> str:
+    """What a unit needs in its environment to run a program of this package by `python -m`."""
+    return f"PYTHONPATH={Path(__file__).parent.parent}"
+
+
 def find_font() -> Path | None:
     """A font for words in test pictures; None where there is none, which leaves them out."""
     return next((font for font in _FONTS if font.is_file()), None)

@@ -45,10 +45,11 @@ from hlsswarm.encoders.ladder_state import (
     read_wanted,
     write_wanted,
 )
-from hlsswarm.encoders.ladder_units import PART, package_environment
+from hlsswarm.encoders.ladder_units import PART
 from hlsswarm.errors import HlsSwarmError, PreflightError, UnitError, UsageError
 from hlsswarm.metrics.server import bind
 from hlsswarm.places import MEDIA_ENVIRONMENT, media_root
+from hlsswarm.programs import package_environment
 from hlsswarm.telemetry.ffmpeg_program import find_ffmpeg
 from hlsswarm.telemetry.media_probe import find_ffprobe
 from hlsswarm.units.connect import running_managers
@@ -165,7 +166,7 @@ def _runner_service(services: Services, wanted: Wanted) -> Service:
     unit = names.service_unit(services.run, "runner")
     # Own factories are found where this command would find them.
     paths = [word for word in os.environ.get("PYTHONPATH", "").split(os.pathsep) if word]
-    ours = package_environment()[0]
+    ours = package_environment()
     return Service(
         name=unit,
         slice_name=names.part_slice(services.run, PART),

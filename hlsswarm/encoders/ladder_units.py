@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import hlsswarm
 from hlsswarm.controller.walled import walled
 from hlsswarm.core import names
 from hlsswarm.core.ladder import Key, key_of_unit, unit_of
@@ -24,6 +23,7 @@ from hlsswarm.core.unit_specs import Abilities, Limits
 from hlsswarm.encoders.ladder_end import begun, changed, end_command, stopping
 from hlsswarm.encoders.ladder_state import ends_file, read_ends, write_ends
 from hlsswarm.encoders.prepare import prepare_command
+from hlsswarm.programs import package_environment
 from hlsswarm.units.manager import SystemdManager
 
 PART: Final = "ladder"
@@ -32,11 +32,6 @@ LIMITS: Final = Limits(memory_max_bytes=1 << 30, tasks_max=256)
 STUCK_SECONDS: Final = 20.0
 """Without a Media Segment for so long, a transcoder whose source goes on is started again."""
 _STOP_TIMEOUT_SECONDS: Final = 60.0
-
-
-def package_environment() -> tuple[str, ...]:
-    """What our own programs need in a unit's environment."""
-    return (f"PYTHONPATH={Path(hlsswarm.__file__).resolve().parent.parent}",)
 
 
 @dataclass(frozen=True)
@@ -111,7 +106,7 @@ class TranscoderUnits:
                 (shutil.which("touch") or "/usr/bin/touch", str(begun(ends))),
             ),
             after=(end_command(ends, output / STREAM_PLAYLIST, source),),
-            environment=package_environment(),
+            environment=(package_environment(),),
             stop=_graceful_stop(segment_seconds),
             restart=ServiceRestart("always" if restart else "no", SERVICE_BACKOFF),
             keep_failed=not restart,

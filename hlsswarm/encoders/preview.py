@@ -17,7 +17,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import hlsswarm
 from hlsswarm import places
 from hlsswarm.controller import runs
 from hlsswarm.controller.log_tail import last_lines
@@ -40,6 +39,7 @@ from hlsswarm.encoders.checks import check_codec, check_input
 from hlsswarm.encoders.prepare import prepare_command
 from hlsswarm.encoders.preview_list import notes_file
 from hlsswarm.errors import PreflightError, UnitError
+from hlsswarm.programs import package_environment
 from hlsswarm.telemetry.ffmpeg_abilities import FFmpegAbilities
 from hlsswarm.telemetry.ffmpeg_program import find_ffmpeg
 from hlsswarm.telemetry.pace import written_segments
@@ -168,7 +168,7 @@ def _service(prepared: _Prepared, services: Services) -> Service:
         log=log,
         limits=options.limits,
         before=(before,),
-        environment=(f"PYTHONPATH={Path(hlsswarm.__file__).parent.parent}",),
+        environment=(package_environment(),),
         stop=GracefulStop(),
         restart=ServiceRestart("always", SERVICE_BACKOFF),
     )

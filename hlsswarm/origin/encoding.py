@@ -18,7 +18,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import hlsswarm
 from hlsswarm.controller.services import Services
 from hlsswarm.controller.walled import walled
 from hlsswarm.core import names
@@ -46,7 +45,7 @@ from hlsswarm.encoders.prepare import prepare_command
 from hlsswarm.errors import UnitError
 from hlsswarm.origin import loop_cache
 from hlsswarm.origin.readiness import last_message
-from hlsswarm.programs import find_font
+from hlsswarm.programs import find_font, package_environment
 from hlsswarm.telemetry.ffmpeg_program import FFmpegProgram, find_ffmpeg
 from hlsswarm.telemetry.source_file import MediaFile, look_into
 
@@ -174,7 +173,7 @@ class Encoding:
             command=command,
             log=services.log(unit),
             limits=Limits(memory_max_bytes=memory),
-            environment=(f"PYTHONPATH={Path(hlsswarm.__file__).parent.parent}",),
+            environment=(package_environment(),),
         )
         return walled(service, "encoder", writable=[writes, services.directory])
 

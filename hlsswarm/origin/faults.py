@@ -18,7 +18,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import hlsswarm
 from hlsswarm.controller import runs
 from hlsswarm.controller.services import Services, opened_services
 from hlsswarm.core import names
@@ -33,7 +32,7 @@ from hlsswarm.origin.fault_files import (
     reserved_number,
     site_of,
 )
-from hlsswarm.programs import find_program
+from hlsswarm.programs import find_program, package_environment
 from hlsswarm.units.connect import release, running_managers
 from hlsswarm.units.runtime_directory import runtime_directory
 
@@ -127,14 +126,11 @@ def _service(
         limits=Limits(memory_max_bytes=_FAULT_MEMORY_BYTES),
         before=((*files, "apply", str(directory), str(number), *fault.words),),
         after=((*files, "remove", str(directory), str(number)),),
-        environment=(_PYTHONPATH,),
+        environment=(package_environment(),),
         stop=PlainStop(seconds=_STOP_SECONDS),
         restart=ServiceRestart(when="no"),
         more=[Property(name, "as", tie) for name in ("BindsTo", "After") if tie],
     )
-
-
-_PYTHONPATH = f"PYTHONPATH={Path(hlsswarm.__file__).parent.parent}"
 
 
 async def _start_server(port: int, services: Services) -> None:
@@ -155,7 +151,7 @@ async def _start_server(port: int, services: Services) -> None:
             ),
             log=services.log(unit),
             limits=Limits(memory_max_bytes=_HELPER_MEMORY_BYTES),
-            environment=(_PYTHONPATH,),
+            environment=(package_environment(),),
         )
     )
 

@@ -18,7 +18,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import hlsswarm
 from hlsswarm.controller import runs
 from hlsswarm.controller.services import Services, opened_services
 from hlsswarm.controller.walled import walled
@@ -28,7 +27,7 @@ from hlsswarm.core.mediamtx import mediamtx_configuration
 from hlsswarm.core.service_specs import PlainStop, Service, ServiceRestart
 from hlsswarm.core.unit_specs import Limits
 from hlsswarm.errors import PreflightError, UnitError
-from hlsswarm.programs import find_program
+from hlsswarm.programs import find_program, package_environment
 from hlsswarm.publishers.complaints import last_complaint
 
 RELAY = "relay"
@@ -119,7 +118,7 @@ def rtsp_service(options: RtspOptions, program: Path | None, run: str, directory
     environment: tuple[str, ...] = ()
     if program is None:
         command = [sys.executable, "-m", "hlsswarm.publishers.rtsp_relay", *address]
-        environment = (f"PYTHONPATH={Path(hlsswarm.__file__).parent.parent}",)
+        environment = (package_environment(),)
     else:
         configuration = directory / "mediamtx.yml"
         configuration.write_text(mediamtx_configuration(options.listen, options.port))

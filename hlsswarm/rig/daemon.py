@@ -11,7 +11,6 @@ import fcntl
 import os
 import signal
 import socket
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -106,7 +105,6 @@ class _Daemon:
         self._kept = KeptSockets.received()
         self._asked = asyncio.Event()
         self._reload = asyncio.Event()
-        self._loop_went_at = time.monotonic()
 
     async def live(self) -> ExitStatus:
         """From READY to the end."""

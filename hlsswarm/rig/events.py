@@ -7,7 +7,6 @@ passed on at once and then a second, and what was left out is told as a number.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
@@ -113,19 +112,10 @@ class Events:
         """Events that are kept, after the one of this number, and all from now on."""
         queue: asyncio.Queue[Event] = asyncio.Queue(_WAITING_EVENTS)
         self._listeners.add(queue)
-        with contextlib.closing(_Leaving(self._listeners, queue)):
+        try:
             for event in self.since(after):
                 yield event
             while True:
                 yield await queue.get()
-
-
-@dataclass(frozen=True)
-class _Leaving:
-    """Takes a listener out."""
-
-    listeners: set[asyncio.Queue[Event]]
-    queue: asyncio.Queue[Event]
-
-    def close(self) -> None:
-        self.listeners.discard(self.queue)
+        finally:
+            self._listeners.discard(queue)

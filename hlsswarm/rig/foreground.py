@@ -13,13 +13,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import hlsswarm
 from hlsswarm.controller.services import Services, opened_services
 from hlsswarm.core import names
 from hlsswarm.core.backoff import Backoff
 from hlsswarm.core.service_specs import PlainStop, Service, ServiceRestart
 from hlsswarm.core.unit_specs import Property, usec
 from hlsswarm.errors import ExitStatus, UnitError
+from hlsswarm.programs import package_environment
 
 RUN = "rig"
 UNIT = names.service_unit(RUN, "controller")
@@ -83,7 +83,7 @@ def _service(configuration: Path, services: Services) -> Service:
         description="hlsswarm: keeps the rig",
         command=(sys.executable, "-m", "hlsswarm", *words),
         log=services.log(UNIT),
-        environment=(*passed, f"PYTHONPATH={Path(hlsswarm.__file__).parent.parent}"),
+        environment=(*passed, package_environment()),
         stop=PlainStop(seconds=_STOP_SECONDS),
         restart=ServiceRestart("always", Backoff(1.0, 1.0)),
         notifies=True,
