@@ -20,7 +20,7 @@ from hlsswarm.core.sandbox import LEVELS, Level, Profile, Sandbox, hidden_below,
 from hlsswarm.core.service_specs import Service
 from hlsswarm.errors import PreflightError
 
-ENVIRONMENT = "HLSSWARM_SANDBOX"
+ENVIRONMENT = "HLSSWARM_SERVICE_SANDBOX"
 """Environment variable with the level for encoders and servers; strict without it."""
 
 _OWN_DEVICES = re.compile(r"nvenc|nvdec|cuda|cuvid|qsv|vulkan|opencl|_amf|decklink|deltacast")
