@@ -265,6 +265,7 @@ LIMIT_KINDS: tuple[LimitKind, ...] = (
     ),
 )  # fmt: skip
 """Every limit, in the order in which it is shown."""
+MEMORY_MAX = next(kind for kind in LIMIT_KINDS if kind.name == "memory-max")
 READ_RATE = next(kind for kind in LIMIT_KINDS if kind.name == "io-read-max")
 LIVE_KINDS = tuple(kind for kind in LIMIT_KINDS if kind.is_live)
 V1_CONTROLLERS = {"io": "blkio"}

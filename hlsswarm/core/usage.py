@@ -26,6 +26,8 @@ class Usage:
     written_bytes: int | None = None
     throttled: int | None = None
     """Periods of 0.1 s in which a CPU quota stopped it."""
+    memory_limit_bytes: int | None = None
+    """Above which the kernel kills; None where no limit is set."""
     stalls: Mapping[str, Stall] = field(default_factory=dict)
 
 

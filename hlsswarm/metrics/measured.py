@@ -5,7 +5,7 @@ Buckets are made for HLS: from a fast cache's milliseconds to several Target Dur
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from prometheus_client.core import (
@@ -16,10 +16,16 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from hlsswarm.core.error_classes import CLASSES
 from hlsswarm.core.histogram import LogHistogram
 from hlsswarm.core.measurements import Measurements
 
-BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 6.0, 10.0, 20.0)
+BUCKETS_SECONDS = (
+    *(0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25),
+    *(0.5, 1.0, 2.0, 4.0, 6.0, 10.0, 20.0),
+)
+LATENCY_BUCKETS_SECONDS = (0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0, 60.0)
+"""Live latency is some Target Durations: the borders stand close where those are."""
 _ORIGIN = {
     "connections": ("connections", "Open connections of the origin's nginx."),
     "requests_per_second": ("requests_per_second", "Requests that the origin's nginx answers."),
@@ -57,9 +63,14 @@ class MeasuredCollector(Collector):
             yield from _clients(now.clients)
 
 
-def _histogram(metric: HistogramMetricFamily, labels: list[str], values: LogHistogram) -> None:
-    counts = values.cumulative(BUCKETS_SECONDS)
-    buckets = [(str(border), float(n)) for border, n in zip(BUCKETS_SECONDS, counts, strict=True)]
+def _histogram(
+    metric: HistogramMetricFamily,
+    labels: list[str],
+    values: LogHistogram,
+    borders: Sequence[float] = BUCKETS_SECONDS,
+) -> None:
+    counts = values.cumulative(borders)
+    buckets = [(str(border), float(n)) for border, n in zip(borders, counts, strict=True)]
     metric.add_metric(labels, [*buckets, ("+Inf", float(values.count))], values.total)
 
 
@@ -72,12 +83,23 @@ def _times(measured: Measurements) -> Iterator[Metric]:
     for kind, measure in measured.kinds.items():
         _histogram(requests, [str(kind)], measure.durations)
     yield requests
-    for name, text, values in (
-        ("session_startup", "Initial startup times of sessions.", measured.sessions.startup),
-        ("live_latency", "Delay behind real time at start.", measured.sessions.live_latency),
+    sessions = measured.sessions
+    for name, text, values, borders in (
+        (
+            "session_startup",
+            "Initial startup times of sessions.",
+            sessions.startup,
+            BUCKETS_SECONDS,
+        ),
+        (
+            "live_latency",
+            "Delay behind real time at start.",
+            sessions.live_latency,
+            LATENCY_BUCKETS_SECONDS,
+        ),
     ):
         metric = HistogramMetricFamily(f"hlsswarm_{name}_seconds", text, labels=[])
-        _histogram(metric, [], values)
+        _histogram(metric, [], values, borders)
         yield metric
 
 
@@ -92,7 +114,8 @@ def _sessions(measured: Measurements) -> Iterator[Metric]:
     ):
         yield CounterMetricFamily(f"hlsswarm_{name}", text, value)
     errors = CounterMetricFamily("hlsswarm_errors", "Errors by class.", labels=["class"])
-    for name, count in measured.errors.items():
+    # A counter that begins with its first event is no increase to Prometheus.
+    for name, count in {**dict.fromkeys(CLASSES, 0), **measured.errors}.items():
         errors.add_metric([name], count)
     yield errors
 

@@ -1,8 +1,16 @@
-"""How well hlsswarm itself works: D-Bus call times and ramp lateness, as histograms."""
+"""How well hlsswarm itself works: D-Bus call times, ramp lateness, and what its process uses.
+
+The process has the names that all exporters give theirs: `process_cpu_seconds_total`, ….
+"""
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Histogram, disable_created_metrics
+from prometheus_client import (
+    CollectorRegistry,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
 
 # Else each histogram has a gauge beside it that says when this process began.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -12,10 +20,11 @@ _LATENESS_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 
 
 
 class OwnMetrics:
-    """Histograms that are fed while a run goes, in a registry of their own."""
+    """Histograms that are fed while a run goes, and the process, in a registry of their own."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         self.dbus_calls = 0
         self.dbus_seconds = 0.0
         self._dbus = Histogram(

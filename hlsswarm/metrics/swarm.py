@@ -121,6 +121,7 @@ def _used(used: Usage) -> Iterator[Metric]:
     """What the clients' cgroup has used; no series of what this machine does not account."""
     gauges = (
         ("memory_bytes", "Memory in use by clients, page cache included.", used.memory_bytes),
+        ("memory_limit_bytes", "Limit of that memory.", used.memory_limit_bytes),
         ("tasks", "Processes and threads of clients.", used.tasks),
     )
     for name, text, value in gauges:

@@ -18,7 +18,7 @@ from hlsswarm.core.cgroup_text import (
     io_bytes_v2,
     parse_stall,
 )
-from hlsswarm.core.limits import V1_CONTROLLERS, LimitKind
+from hlsswarm.core.limits import MEMORY_MAX, V1_CONTROLLERS, LimitKind
 from hlsswarm.core.usage import Usage
 from hlsswarm.units.cgroups import hierarchies
 
@@ -70,6 +70,7 @@ class Accounting:
         pids = self._directory("pids", cgroup) or v2
         peak, now = self._memory(cgroup, v2)
         read, written = self._io(cgroup, v2)
+        limit = self.limit_of(cgroup, MEMORY_MAX)
         return Usage(
             cpu_seconds=self._cpu_seconds(cgroup, v2),
             memory_peak_bytes=peak,
@@ -78,6 +79,7 @@ class Accounting:
             read_bytes=read,
             written_bytes=written,
             throttled=self._throttled(cgroup, v2),
+            memory_limit_bytes=limit.value if limit else None,
             stalls=_stalls(v2, "{}.pressure") if v2 else {},
         )
 

@@ -145,6 +145,10 @@ def test_every_series_of_the_issue_is_there_before_anything_happened(served: Ser
         "hlsswarm_dbus_call_seconds_sum",
         "hlsswarm_ramp_lateness_seconds_count",
         "hlsswarm_ramp_lateness_seconds_sum",
+        "process_cpu_seconds_total",
+        "process_resident_memory_bytes",
+        "process_open_fds",
+        "process_start_time_seconds",
     ):
         assert (name, ()) in found, name
     for state in ClientState:
@@ -199,7 +203,7 @@ def test_names_follow_prometheus_rules(served: Served) -> None:
     families = list(text_string_to_metric_families(served.ask("/metrics")[2].decode()))
     assert len({family.name for family in families}) == len(families) > 10
     for family in families:
-        assert family.name.startswith("hlsswarm_"), family.name
+        assert family.name.startswith(("hlsswarm_", "process_")), family.name
         assert family.documentation.endswith("."), family.name
         assert family.type in {"counter", "gauge", "histogram"}, family.name
         names = {sample.name for sample in family.samples}
@@ -399,10 +403,12 @@ def test_what_the_clients_use_is_told_as_far_as_it_is_accounted(served: Served) 
     assert "hlsswarm_clients_memory_bytes" not in names
     stalls = {"io": Stall(0.1, 2.5, 0.0, 0.0)}
     served.figures = replace(
-        NOTHING_YET, used=Usage(cpu_seconds=1.5, memory_bytes=7, tasks=2, stalls=stalls)
+        NOTHING_YET,
+        used=Usage(cpu_seconds=1.5, memory_bytes=7, memory_limit_bytes=9, tasks=2, stalls=stalls),
     )
     found = served.samples()
     assert found["hlsswarm_clients_memory_bytes", ()].value == 7
+    assert found["hlsswarm_clients_memory_limit_bytes", ()].value == 9
     assert found["hlsswarm_clients_tasks", ()].value == 2
     assert found["hlsswarm_clients_cpu_seconds_total", ()].value == 1.5
     waited = found["hlsswarm_clients_waiting_seconds_total", (("resource", "io"),)]

@@ -64,6 +64,13 @@ def test_usage_of_v2_and_what_an_older_kernel_does_not_tell(tmp_path: Path) -> N
     assert accounting.limit("/a", "cpu", "cpu.cfs_quota_us", "cpu.max") is None
 
 
+def test_a_memory_limit_is_told_where_one_is_set(tmp_path: Path) -> None:
+    files(tmp_path / "v2/a", memory__max="4096")
+    assert Accounting((("", tmp_path / "v2"),)).usage("/a").memory_limit_bytes == 4096
+    files(tmp_path / "v1/a", memory__limit_in_bytes="8192")
+    assert Accounting((("memory", tmp_path / "v1"),)).usage("/a").memory_limit_bytes == 8192
+
+
 def test_nonsense_in_a_file_is_not_accounted(tmp_path: Path) -> None:
     files(tmp_path / "a", cpu__stat="usage_usec x", memory__current="", pids__current="max")
     assert Accounting((("", tmp_path),)).usage("/a") == Usage()
