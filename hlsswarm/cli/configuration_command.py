@@ -13,7 +13,7 @@ from hlsswarm.cli.config_file import problem_line
 from hlsswarm.cli.configuration_arguments import CONFIGURATION
 from hlsswarm.cli.output import say
 from hlsswarm.controller.text_files import read_configuration
-from hlsswarm.core import rig_schema, rig_summary
+from hlsswarm.core import environment, rig_schema, rig_summary
 from hlsswarm.core.headers import MASK
 from hlsswarm.core.rig import RigConfig
 from hlsswarm.core.rig_reading import Reading, read_rig
@@ -82,11 +82,15 @@ def schema(arguments: argparse.Namespace) -> ExitStatus:
 def options(arguments: argparse.Namespace) -> ExitStatus:
     """What a file can hold, for people."""
     if arguments.markdown:
-        say(rig_schema.markdown().rstrip("\n"))
+        say(rig_schema.markdown())
+        say(environment.markdown().rstrip("\n"))
         return ExitStatus.OK
     for row in rig_schema.options():
         default = "" if row["default"] is None else f" (default {json.dumps(row['default'])})"
         say(f"{row['name']}{default}\n    {row['description']}")
+    say("\nAnd as environment variables, of run, demo, origin and doctor:")
+    for name, meaning in environment.meanings():
+        say(f"{name}\n    {meaning}")
     return ExitStatus.OK
 
 

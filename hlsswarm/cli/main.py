@@ -15,6 +15,7 @@ from typing import Any
 from hlsswarm.cli.arguments import Help, Parser, version_text
 from hlsswarm.cli.commands import COMMANDS
 from hlsswarm.cli.config_file import read_config
+from hlsswarm.cli.environment import explain, given_to, warn_of_unknown
 from hlsswarm.cli.output import UnheardError, write_anything
 from hlsswarm.errors import ExitStatus, HlsSwarmError
 
@@ -34,8 +35,10 @@ examples:
 """
 
 
-def build_parser(run_defaults: Mapping[str, Any] | None = None) -> argparse.ArgumentParser:
-    """The whole command line; `run_defaults` come before the settings' own."""
+def build_parser(
+    defaults: Mapping[str, Any] | None = None, *, command: str | None = None
+) -> argparse.ArgumentParser:
+    """The whole command line; `defaults` of one command come before the settings' own."""
     parser = Parser(
         prog="hlsswarm",
         description=_DESCRIPTION,
@@ -47,19 +50,19 @@ def build_parser(run_defaults: Mapping[str, Any] | None = None) -> argparse.Argu
     parser.add_argument("--debug", action="store_true", help="show tracebacks (any command)")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
 
-    for command in COMMANDS:
+    for each in COMMANDS:
         made = commands.add_parser(
-            command.name,
-            help=command.help,
-            description=command.help[0].upper() + command.help[1:] + ".",
-            epilog=command.examples,
+            each.name,
+            help=each.help,
+            description=each.help[0].upper() + each.help[1:] + ".",
+            epilog=each.examples,
             formatter_class=Help,
             allow_abbrev=False,
         )
-        command.add_arguments(made)
-        made.set_defaults(function=command.call)
-        if command.name == "run":
-            made.set_defaults(**(run_defaults or {}))
+        each.add_arguments(made)
+        made.set_defaults(function=each.call)
+        if each.name == command:
+            made.set_defaults(**(defaults or {}))
     return parser
 
 
@@ -77,11 +80,16 @@ def with_command(words: Sequence[str]) -> list[str]:
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """The command line taken apart. Raises UsageError."""
     parser = build_parser()
-    arguments, unknown = parser.parse_known_args(with_command(words))
-    if getattr(arguments, "config", None) is not None:
-        # Once more, with what the file says in the place of the defaults.
-        parser = build_parser(run_defaults=read_config(arguments.config))
-        arguments, unknown = parser.parse_known_args(with_command(words))
+    complete = with_command(words)
+    arguments, unknown = parser.parse_known_args(complete)
+    # Once more, with what environment and file say in the place of the defaults.
+    given = given_to(arguments.command, vars(arguments).keys())
+    config = getattr(arguments, "config", None) or given.values.get("config")
+    if config is not None or given.values:
+        from_file = {} if config is None else read_config(config)
+        parser = build_parser({**from_file, **given.values}, command=arguments.command)
+        arguments, unknown = parser.parse_known_args(complete)
+    arguments.from_environment = given
     if unknown:
         # argparse itself would point to the help of all commands.
         parser.prog += f" {arguments.command}"
@@ -102,7 +110,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.command is None:
             build_parser().print_help()
             return ExitStatus.USAGE
-        return int(arguments.function(arguments))
+        warn_of_unknown(arguments.command)
+        return _call(arguments)
     except HlsSwarmError as error:
         _tell(error, debug=debug)
         return int(error.status)
@@ -111,6 +120,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return ExitStatus.ABORTED
     except UnheardError:
         return ExitStatus.ABORTED
+
+
+def _call(arguments: argparse.Namespace) -> int:
+    try:
+        return int(arguments.function(arguments))
+    except HlsSwarmError as error:
+        explain(error, arguments)
+        raise
 
 
 def _end_in_order() -> None:
