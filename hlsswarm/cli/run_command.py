@@ -16,6 +16,7 @@ from hlsswarm.controller.run import run as run_plan
 from hlsswarm.controller.show import shown_client
 from hlsswarm.core.doctor import Level, Needs, render, worst
 from hlsswarm.core.plan import Plan
+from hlsswarm.core.segment import WHOLE
 from hlsswarm.core.unit_specs import UnitSpec
 from hlsswarm.errors import ExitStatus
 from hlsswarm.origin.faults import OriginFaults
@@ -32,7 +33,12 @@ def run(arguments: argparse.Namespace) -> ExitStatus:
     injector = OriginFaults(plan.manager)
     if arguments.check:
         plan = dataclasses.replace(
-            plan, clients=1, duration_seconds=CHECK_SECONDS, metrics=None, skip_preflight=False
+            plan,
+            clients=1,
+            segment=WHOLE,
+            duration_seconds=CHECK_SECONDS,
+            metrics=None,
+            skip_preflight=False,
         )
         return run_plan(plan, say_on, injector=injector)
     live = sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and not plan.verbose
@@ -52,7 +58,7 @@ def doctor(arguments: argparse.Namespace) -> ExitStatus:
 
 
 def print_command(plan: Plan) -> None:
-    """The exact command of client 1, shell-quoted, and its unit's properties."""
+    """The exact command of the first client, shell-quoted, and its unit's properties."""
     command, spec, notes = shown_client(plan)
     say(shlex.join(command))
     say("")

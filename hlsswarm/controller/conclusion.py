@@ -91,7 +91,7 @@ class Conclusion:
         """What the verdict stands on."""
         swarm, totals, record = self._swarm, self._swarm.totals, self._swarm.record
         return Evidence(
-            target=swarm.plan.clients,
+            target=swarm.plan.own_clients,
             started=record.started,
             ever_streamed=ever_streamed(swarm.clients),
             finished=finished(swarm.clients),

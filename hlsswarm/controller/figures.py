@@ -57,7 +57,7 @@ class RunFigures:
         states = count_states(swarm.clients, now)
         kinds = totals.kinds
         return SwarmFigures(
-            target=swarm.plan.clients,
+            target=swarm.plan.own_clients,
             active=record.active,
             started=record.started,
             restarted=record.restarts,
@@ -111,7 +111,7 @@ class RunFigures:
         record.recent_errors.clear()
         return Progress(
             elapsed_seconds=now - self._began,
-            target=swarm.plan.clients,
+            target=swarm.plan.own_clients,
             states=count_states(swarm.clients, now),
             restarts=record.restarts,
             segments=segments,
@@ -144,7 +144,7 @@ class RunFigures:
             url=redact(swarm.plan.client.url),
             elapsed_seconds=now - self._began,
             duration_seconds=swarm.plan.duration_seconds,
-            target=swarm.plan.clients,
+            target=swarm.plan.own_clients,
             started=record.started,
             states=count_states(swarm.clients, now),
             restarts=record.restarts,

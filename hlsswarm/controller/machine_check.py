@@ -21,8 +21,8 @@ _RUN = "doctor"
 def needs_of(plan: Plan, stream: Stream) -> Needs:
     """What a plan asks of the machine."""
     return Needs(
-        clients=plan.clients,
-        ramp_rate_per_second=plan.ramp_rate_per_second,
+        clients=plan.own_clients,
+        ramp_rate_per_second=plan.ramp_rate_per_second / plan.segment.of,
         target_duration_seconds=stream.target_duration_seconds,
         kept_alive=plan.client.measure == "light",
         https=urlsplit(plan.client.url).scheme == "https",

@@ -9,6 +9,7 @@ import functools
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
+from hlsswarm.controller.beginning import beginning, check_beginning
 from hlsswarm.controller.conclusion import Conclusion, Ending
 from hlsswarm.controller.edge import follow_edge
 from hlsswarm.controller.fault_schedule import FaultSchedule, Injector, check_faults
@@ -64,7 +65,8 @@ def run(
     plan = plan_for(plan, stream)
     if not plan.skip_preflight:
         check_machine(plan, stream, say)
-    allow_files(plan.clients)
+    allow_files(plan.own_clients)
+    check_beginning(plan)
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(bind(plan.metrics)) if plan.metrics else None
         return asyncio.run(_run(plan, program, stream, listener, say, live=live, injector=injector))
@@ -93,6 +95,7 @@ async def _run(
     async with opened(plan, program, stream) as opened_run:
         swarm = opened_run.swarm
         stopper.on_second = swarm.kill
+        await beginning(plan, stopper, say)
         watch = _origin_watch(plan, say)
         load = watch.load if watch else None
         conclusion = Conclusion(opened_run, load)

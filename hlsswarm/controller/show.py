@@ -20,7 +20,7 @@ _ASSUMED = Abilities(version=252)
 
 
 def shown_client(plan: Plan) -> tuple[tuple[str, ...], UnitSpec, tuple[str, ...]]:
-    """The command and the unit of client 1 as they may be shown, and notes.
+    """The command and the unit of the first client as they may be shown, and notes.
 
     A manager that runs is asked which properties it has; none is started for this. The stream is
     looked at only where a variant is to be chosen.
@@ -30,9 +30,14 @@ def shown_client(plan: Plan) -> tuple[tuple[str, ...], UnitSpec, tuple[str, ...]
     options = dataclasses.replace(plan.client, selection=selection)
     run = plan.run_id or "RUN"
     directory = runtime_directory() / run
+    number = plan.client_numbers[0]
     command = redact_command(
         client_command(
-            program.path, program.version, options, client=1, scripts=directory / SCRIPTS
+            program.path,
+            program.version,
+            options,
+            client=number,
+            scripts=directory / SCRIPTS,
         ),
         options.sent_headers,
     )
@@ -52,7 +57,7 @@ def shown_client(plan: Plan) -> tuple[tuple[str, ...], UnitSpec, tuple[str, ...]
         told.append("no manager runs that could be asked: as on systemd 252")
     spec = client_spec(
         run,
-        1,
+        number,
         command,
         abilities=abilities or _ASSUMED,
         telemetry_socket=directory / TELEMETRY_SOCKET,

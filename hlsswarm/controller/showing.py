@@ -51,11 +51,17 @@ def say_beginning(say: Say, opened_run: OpenRun) -> None:
     rate = f"{plan.ramp_rate_per_second:g}/s" if plan.ramp_rate_per_second else "all at once"
     duration = plan.duration_seconds
     until = f"for {format_duration(duration)}" if duration else "until stopped (Ctrl+C)"
-    say(f"Run {swarm.run}: {plan.clients} clients, ramp {rate}, {until}")
+    say(f"Run {swarm.run}: {_who(plan)}, ramp {rate}, {until}")
     if plan.verbose:
         loop = asyncio.get_running_loop()
         began = loop.time()
         swarm.record.tell = lambda end: say(event_text(loop.time() - began, end.words))
+
+
+def _who(plan: Plan) -> str:
+    if plan.segment.is_whole:
+        return f"{plan.clients} clients"
+    return f"{plan.own_clients} of {plan.clients} clients (segment {plan.segment})"
 
 
 def _say_stream(say: Say, plan: Plan, stream: Stream) -> None:

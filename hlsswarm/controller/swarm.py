@@ -85,7 +85,7 @@ class Swarm:
         self.record = RunRecord()
         self.clients: list[Client] = []
         self._by_unit: dict[str, Client] = {}
-        self._add_clients(plan.clients)
+        self._add_clients()
         self._policy = RestartPolicy(
             plan.backoff, plan.seed, when="always" if stream.is_live else "on-failure"
         )
@@ -115,8 +115,8 @@ class Swarm:
         self.going.set()
         self._grown = asyncio.Event()
 
-    def _add_clients(self, count: int) -> None:
-        for number in range(len(self.clients) + 1, count + 1):
+    def _add_clients(self) -> None:
+        for number in self.plan.client_numbers[len(self.clients) :]:
             unit = names.client_unit(self.run, number)
             client = Client(number, unit, ClientTelemetry(self.totals))
             self.clients.append(client)
@@ -201,7 +201,7 @@ class Swarm:
         self.listen()
         host = urlsplit(self.plan.client.url).hostname
         # The whole URL may hold a token, and a unit's description is for everybody to read.
-        what = f"{self.plan.clients} clients of {host}"
+        what = f"{self.plan.own_clients} clients of {host}"
         own = slice_spec(names.run_slice(self.run), what, self.plan.swarm_limits)
         await self.manager.start_and_wait(own)
         # By name: limits that somebody sets on a slice that was only referenced outlive it.
@@ -251,7 +251,9 @@ class Swarm:
         loop = asyncio.get_running_loop()
         began = loop.time()
         waiting = [client for client in self.clients if client.phase is Phase.WAITING]
-        for start in self.plan.schedule(len(waiting)):
+        schedule = self.plan.schedule(len(waiting))
+        in_turn = dict(zip(sorted(start.client for start in schedule), waiting, strict=True))
+        for start in schedule:
             wait = began + start.due_seconds - loop.time()
             # Even a late start gives way to what has come in meanwhile.
             await asyncio.sleep(max(0.0, wait))
@@ -259,7 +261,7 @@ class Swarm:
                 stood = loop.time()
                 await self.going.wait()
                 began += loop.time() - stood
-            client = waiting[start.client - 1]
+            client = in_turn[start.client]
             if client.leaving:
                 continue
             self._due[client.unit] = began + start.due_seconds
@@ -281,17 +283,17 @@ class Swarm:
     def resize(self, clients: int) -> None:
         """Make the swarm so large from now on: new clients ramp up, the last ones are stopped.
 
-        Raises UsageError for a number that makes no swarm.
+        `clients` are those of all segments. Raises UsageError for a number that makes no swarm.
         """
         self.plan = dataclasses.replace(self.plan, clients=clients)
-        for client in self.clients[clients:]:
+        for client in self.clients[self.plan.own_clients :]:
             client.leaving = True
             self.restarts.forget(client)
             self._due.pop(client.unit, None)
             self.manager.kill(client.unit, signal.SIGINT)  # two signals: see stop_run()
             self.manager.stop(client.unit)
-        del self.clients[clients:]
-        self._add_clients(clients)
+        del self.clients[self.plan.own_clients :]
+        self._add_clients()
         self._grown.set()
 
     # --- follow ------------------------------------------------------------------------------

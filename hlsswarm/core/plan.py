@@ -18,6 +18,7 @@ from hlsswarm.core.faults import Fault
 from hlsswarm.core.hosts import NO_HOSTS, Hosts
 from hlsswarm.core.ramp import Start, ramp_schedule
 from hlsswarm.core.sandbox import Level
+from hlsswarm.core.segment import WHOLE, Segment
 from hlsswarm.core.thresholds import Threshold
 from hlsswarm.core.unit_specs import CLIENT_LIMITS, Limits
 from hlsswarm.core.variants import ProbeFailure, VariantWish
@@ -27,6 +28,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NOT_UTF8 = re.compile("[\ud800-\udfff]")
 """What Python makes of bytes of a command line that are not UTF-8; D-Bus carries no such text."""
 CLIENTS_MAX = 100_000
+"""Of one machine."""
+ALL_CLIENTS_MAX = 10_000_000
+"""Of a plan that is cut into segments."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ class Plan:
 
     client: ClientOptions
     clients: int = 10
+    """Of all segments together, as the ramp's rate is."""
     ramp_rate_per_second: float = 5.0
     ramp_jitter_seconds: float = 0.2
     duration_seconds: float = 0.0
@@ -109,15 +114,15 @@ class Plan:
     swarm_limits: Limits = field(default_factory=Limits)
     client_limits: Limits = CLIENT_LIMITS
     backoff: Backoff = field(default_factory=Backoff)
+    segment: Segment = WHOLE
+    """This machine's share of the clients."""
+    start_at: float | None = None
+    """When the first client of all segments is to start, in seconds since 1970; None is now."""
 
     def __post_init__(self) -> None:
         """Raise UsageError for a plan that cannot be meant."""
         check_url(self.client.url)
-        if not 1 <= self.clients <= CLIENTS_MAX:
-            raise UsageError(
-                f"--clients {self.clients} makes no swarm.",
-                hint=f"Give a number from 1 to {CLIENTS_MAX}.",
-            )
+        self._check_clients()
         if not math.isfinite(self.ramp_rate_per_second) or self.ramp_rate_per_second < 0:
             raise UsageError(
                 f"--ramp-rate {self.ramp_rate_per_second:g} is not a rate.",
@@ -138,11 +143,40 @@ class Plan:
         if self.client.timeout_seconds <= 0:
             raise UsageError("--timeout must be above 0.", hint="Give, say, 15s.")
 
+    def _check_clients(self) -> None:
+        most = CLIENTS_MAX if self.segment.is_whole else ALL_CLIENTS_MAX
+        if not 1 <= self.clients <= most:
+            raise UsageError(
+                f"--clients {self.clients} makes no swarm.", hint=f"Give a number from 1 to {most}."
+            )
+        if self.own_clients > CLIENTS_MAX:
+            raise UsageError(
+                f"--segment {self.segment} of {self.clients} clients is {self.own_clients}, "
+                "too many for one machine.",
+                hint=f"Cut the plan into {math.ceil(self.clients / CLIENTS_MAX)} segments or more.",
+            )
+        if not self.own_clients:
+            raise UsageError(
+                f"--segment {self.segment} of {self.clients} clients is nobody.",
+                hint=f"Cut the plan into {self.clients} segments at most.",
+            )
+
+    @property
+    def client_numbers(self) -> range:
+        """The clients that this machine has, by their numbers in the whole plan."""
+        return self.segment.numbers(self.clients)
+
+    @property
+    def own_clients(self) -> int:
+        """How many clients this machine has."""
+        return len(self.client_numbers)
+
     def schedule(self, clients: int | None = None) -> tuple[Start, ...]:
-        """When each client is to start; of `clients` that are still to be started, if given."""
+        """When each own client is to start; of `clients` that are still to be started, if given."""
         return ramp_schedule(
-            self.clients if clients is None else clients,
+            self.own_clients if clients is None else clients,
             rate_per_second=self.ramp_rate_per_second,
             jitter_seconds=self.ramp_jitter_seconds,
             seed=self.seed,
+            segment=self.segment,
         )

@@ -17,6 +17,7 @@ from hlsswarm.core.headers import Header
 from hlsswarm.core.hosts import Hosts
 from hlsswarm.core.limit_settings import CLIENT_KINDS, SWARM_KINDS, limits_of
 from hlsswarm.core.plan import Plan
+from hlsswarm.core.segment import WHOLE
 from hlsswarm.core.trust import Trust
 from hlsswarm.errors import UsageError
 
@@ -89,4 +90,6 @@ def plan_of(
         swarm_limits=limits_of(values, SWARM_KINDS),
         client_limits=limits_of(values, CLIENT_KINDS, prefix="client-"),
         backoff=backoff,
+        segment=values["segment"] or WHOLE,
+        start_at=values["start_at"],
     )

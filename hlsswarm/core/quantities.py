@@ -1,10 +1,11 @@
-"""Durations, sizes and shares as people write them, and back.
+"""Durations, moments, sizes and shares as people write them, and back.
 
 Pure text to number and number to text; no clock.
 """
 
 from __future__ import annotations
 
+import datetime
 import math
 import re
 
@@ -15,6 +16,7 @@ DURATION_PATTERN = rf"{_DECIMAL}|(?:{_DECIMAL}(?:ms|s|m|h|d))+"
 SIZE_PATTERN = rf"{_DECIMAL}[KMGTkmgt]?(?:[Ii]?[Bb])?"
 PERCENT_PATTERN = rf"{_DECIMAL}%?"
 _DURATION_PART = re.compile(rf"({_DECIMAL})(ms|s|m|h|d)")
+MOMENT_PATTERN = rf"{_DECIMAL}|[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[Tt ][0-9:.]+(?:[Zz]|[+-][0-9:]+)"
 _SIZE = re.compile(rf"({_DECIMAL})([KMGT]?)(?:i?B)?", re.IGNORECASE)
 _SIZE_FACTOR = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
@@ -35,6 +37,24 @@ def parse_duration(text: str) -> float:
     if not math.isfinite(seconds):
         raise ValueError(f"{text!r} is not a duration")
     return seconds
+
+
+def parse_moment(text: str) -> float:
+    """Seconds since 1970 of an ISO 8601 time with its zone, or of that number itself.
+
+    Raises ValueError; for a time without a zone too, which each machine would take for another.
+    """
+    compact = text.strip()
+    if not re.fullmatch(MOMENT_PATTERN, compact):
+        raise ValueError(f"{text!r} is no moment")
+    if re.fullmatch(_DECIMAL, compact):
+        return float(compact)
+    return datetime.datetime.fromisoformat(compact.upper()).timestamp()
+
+
+def format_moment(seconds: float) -> str:
+    """A moment as ISO 8601 in UTC, to the second."""
+    return f"{datetime.datetime.fromtimestamp(seconds, datetime.UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def format_duration(seconds: float) -> str:

@@ -9,13 +9,16 @@
 
 Client i (counted from 0) is due at i/rate + jitter_i, where jitter_i is uniform in [0, jitter].
 The offsets do not add up: the last client is due at (N-1)/rate + at most one jitter, so jitter
-spreads the starts and leaves the rate as it was asked for.
+spreads the starts and leaves the rate as it was asked for. A segment has the starts of its own
+clients, at the times that they have in the whole ramp.
 """
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+
+from hlsswarm.core.segment import WHOLE, Segment
 
 
 @dataclass(frozen=True)
@@ -27,9 +30,14 @@ class Start:
 
 
 def ramp_schedule(
-    clients: int, *, rate_per_second: float, jitter_seconds: float, seed: int
+    clients: int,
+    *,
+    rate_per_second: float,
+    jitter_seconds: float,
+    seed: int,
+    segment: Segment = WHOLE,
 ) -> tuple[Start, ...]:
-    """All starts of a run in the order of time.
+    """All starts of a segment's `clients` clients in the order of time, numbered as in the plan.
 
     `rate_per_second` 0 starts everybody at once (spread by the jitter alone). The same arguments
     give the same schedule. Raises ValueError for a negative number of clients, rate or jitter.
@@ -37,12 +45,13 @@ def ramp_schedule(
     if clients < 0 or rate_per_second < 0 or jitter_seconds < 0:
         raise ValueError("clients, rate and jitter must not be negative")
     rng = random.Random(f"ramp {seed}")
-    starts = [
-        Start(
-            # Divided, not multiplied by 1/rate: that would be infinite for the smallest rates.
-            (index / rate_per_second if rate_per_second else 0.0) + rng.uniform(0, jitter_seconds),
-            index + 1,
-        )
-        for index in range(clients)
-    ]
+    starts = []
+    before = 0
+    for index in segment.places(clients):
+        for _ in range(before, index):  # the jitter of others' clients
+            rng.random()
+        before = index + 1
+        # Divided, not multiplied by 1/rate: that would be infinite for the smallest rates.
+        plain = index / rate_per_second if rate_per_second else 0.0
+        starts.append(Start(plain + rng.uniform(0, jitter_seconds), index + 1))
     return tuple(sorted(starts, key=lambda start: start.due_seconds))

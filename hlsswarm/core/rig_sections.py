@@ -25,7 +25,7 @@ from hlsswarm.core.limit_settings import SWARM_KINDS, limit_setting
 from hlsswarm.core.managers import MANAGER_KINDS
 from hlsswarm.core.origin_options import origin_options
 from hlsswarm.core.origin_settings import ORIGIN_SETTINGS
-from hlsswarm.core.plan import Address, parse_address
+from hlsswarm.core.plan import CLIENTS_MAX, Address, parse_address
 from hlsswarm.core.plan_settings import plan_of
 from hlsswarm.core.preview import check_name as check_encoder_name
 from hlsswarm.core.publish_settings import PUBLISH_SETTINGS, STREAM_SETTINGS
@@ -154,7 +154,7 @@ _OF_A_SERVICE: Mapping[str, Callable[[str], Any]] = {
 _OF_A_RUN = _defaults(RUN_SETTINGS)
 _OF_ONE_RUN = (
     *("run-id", "manager", "metrics", "per-client-metrics", "summary-interval"),
-    *("nginx-metrics", "origin-metrics", "fault", "json", "out"),
+    *("nginx-metrics", "origin-metrics", "fault", "json", "out", "start-at"),
 )
 """What has its place in a run that ends, and none in a swarm that is kept."""
 _OF_A_REPORT = (
@@ -162,6 +162,12 @@ _OF_A_REPORT = (
     *("max-streams", "max-memory-percent", "max-cpu-percent"),
 )
 """What `publish` does while it is there, and nobody does for publishers that are kept."""
+
+
+def _of_one_machine(row: Setting) -> Setting:
+    if row.name != "clients":
+        return row
+    return replace(row, parse=described(row.parse, maximum=CLIENTS_MAX))
 
 
 def _plan(name: str, values: Values) -> Any:
@@ -257,7 +263,7 @@ ITEMS: Final = (
     ),
     Section(
         "swarm", "Swarms: clients of one stream.",
-        (_URL, *_without(RUN_SETTINGS, *_OF_ONE_RUN)),
+        (_URL, *map(_of_one_machine, _without(RUN_SETTINGS, *_OF_ONE_RUN))),
         needs="url",
         check_name=_run_name,
         made=_plan,

@@ -24,9 +24,11 @@ from hlsswarm.core.kinds import (
 )
 from hlsswarm.core.quantities import (
     DURATION_PATTERN,
+    MOMENT_PATTERN,
     PERCENT_PATTERN,
     SIZE_PATTERN,
     parse_duration,
+    parse_moment,
     parse_percent,
     parse_size,
 )
@@ -116,9 +118,13 @@ def port(text: str) -> int:
 
 _DURATION = Kind("duration", (STRING, NUMBER), DURATION_PATTERN, minimum=0, example="30m")
 _PERCENT = Kind("share", (STRING, NUMBER), PERCENT_PATTERN, minimum=0, example="150%")
+_MOMENT = Kind(
+    "moment", (STRING, NUMBER), MOMENT_PATTERN, minimum=0, example="2026-11-21T18:00:00Z"
+)
 _SIZE = Kind("size", (STRING, INTEGER), SIZE_PATTERN, minimum=1, example="512M")
 
 duration = bounded(Reader(parse_duration, _DURATION), 3650 * 86400.0)
+moment = bounded(Reader(parse_moment, _MOMENT), 1e11)
 percent = bounded(Reader(parse_percent, _PERCENT), 1e6)
 tasks = bounded(integer, 1 << 31)
 size = bounded(Reader(parse_size, _SIZE), 1 << 62)

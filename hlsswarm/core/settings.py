@@ -9,15 +9,17 @@ from hlsswarm.core.headers import parse_header
 from hlsswarm.core.hosts import parse_hosts
 from hlsswarm.core.kinds import STRING, described
 from hlsswarm.core.limit_settings import CLIENT_KINDS, SWARM_KINDS, limit_setting
-from hlsswarm.core.plan import CLIENTS_MAX, Address, check_url, parse_address
+from hlsswarm.core.plan import ALL_CLIENTS_MAX, Address, check_url, parse_address
 from hlsswarm.core.resolve import parse_address as parse_ip
 from hlsswarm.core.sandbox import LEVELS
+from hlsswarm.core.segment import parse_segment
 from hlsswarm.core.setting import (
     DURATION,
     Setting,
     duration,
     few,
     integer,
+    moment,
     one_of,
     switch,
 )
@@ -44,7 +46,7 @@ RUN_SETTINGS: tuple[Setting, ...] = (
         "clients",
         "swarm",
         "clients to run at the same time",
-        described(integer, minimum=1, maximum=CLIENTS_MAX),
+        described(integer, minimum=1, maximum=ALL_CLIENTS_MAX),
         10,
         "N",
         "a number",
@@ -86,6 +88,24 @@ RUN_SETTINGS: tuple[Setting, ...] = (
         1,
         "N",
         "a whole number",
+    ),
+    Setting(
+        "segment",
+        "swarm",
+        "this machine's share of a plan that N machines run, such as 2/5; `report` merges them",
+        parse_segment,
+        None,
+        "K/N",
+        "K/N with K from 1 to N, such as 2/5",
+    ),
+    Setting(
+        "start-at",
+        "swarm",
+        "when the first client of all segments starts, so that machines begin together",
+        moment,
+        None,
+        "TIME",
+        "a time with its zone, such as 2026-11-21T18:00:00Z, or seconds since 1970",
     ),
     Setting("run-id", "swarm", "name of the run (default: a new one)", str, None, "NAME"),
     Setting("user-agent", "clients", "User-Agent; /client-N is added", str, "hlsswarm/1.0", "TEXT"),

@@ -2,7 +2,7 @@
 
 Measurements add up exactly, histograms included; rows meet by the wall clock's second; verdict and
 thresholds are judged anew on what came together. A run that was void makes the whole void: its
-share of the load was not what it should have been.
+share of the load was not what it should have been. So does a segment of a plan that is missing.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from hlsswarm.core.verdict import Evidence, Verdict, judge, streaming_share
 from hlsswarm.errors import UsageError
 from hlsswarm.report.documents import made_of
 from hlsswarm.report.run_directory import RecordedRun
+from hlsswarm.report.segments import check_segments, segment_of
 
 _WORST_FIRST = (Verdict.VOID, Verdict.FAILING, Verdict.AT_LIMIT, Verdict.HEALTHY)
 _RUNNING = (ClientState.STARTING, ClientState.STREAMING, ClientState.BUFFERING)
@@ -31,16 +32,21 @@ _SMALLEST = {"saturated_from_clients"}
 
 
 def merged(runs: Sequence[RecordedRun]) -> RecordedRun:
-    """One run of several; one alone stays as it is. Raises UsageError for the same run twice."""
+    """One run of several; one alone stays as it is.
+
+    Raises UsageError for the same run twice, and for segments that are not of one plan.
+    """
+    missing = check_segments(runs)
     if len(runs) == 1:
-        return runs[0]
+        notes = (*runs[0].notes, *([missing] if missing else []))
+        return dataclasses.replace(runs[0], notes=notes) if missing else runs[0]
     _refuse_twins(runs)
     measurements = Measurements()
     for run in runs:
         measurements.merge(run.measurements)
     series = timeseries.merge([run.series for run in runs])
     evidence = _evidence(runs)
-    verdict, reasons = _verdict(runs, evidence)
+    verdict, reasons = _verdict(runs, evidence, missing)
     outcomes = _outcomes(runs, measurements, evidence)
     summary = _summary(runs, measurements, series)
     summary |= {
@@ -82,7 +88,11 @@ def _evidence(runs: Sequence[RecordedRun]) -> Evidence | None:
     return Evidence(**{n: _merge_values(n, [getattr(part, n) for part in parts]) for n in names})
 
 
-def _verdict(runs: Sequence[RecordedRun], evidence: Evidence | None) -> tuple[str, tuple[str, ...]]:
+def _verdict(
+    runs: Sequence[RecordedRun], evidence: Evidence | None, missing: str | None
+) -> tuple[str, tuple[str, ...]]:
+    if missing is not None:
+        return Verdict.VOID, (missing,)
     void = [run for run in runs if run.verdict == Verdict.VOID]
     if void:
         return Verdict.VOID, tuple(f"{run.name}: {why}" for run in void for why in run.reasons)
@@ -183,7 +193,8 @@ def _common(runs: Sequence[RecordedRun]) -> dict[str, Any]:
         for key, value in first.items()
         if all(run.plan.get(key) == value for run in runs)
     }
-    if all("clients" in run.plan for run in runs):
+    shares = not segment_of(runs[0]).is_whole  # each plan tells the clients of all segments
+    if not shares and all("clients" in run.plan for run in runs):
         plan["clients"] = sum(int(run.plan["clients"]) for run in runs)
     return plan
 

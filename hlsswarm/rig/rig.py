@@ -263,7 +263,7 @@ class Rig:
         """One line for `systemctl status`."""
         active = sum(figures.active for figures, _ in self.published.swarms.values())
         target = sum(
-            swarm.plan.clients
+            swarm.plan.own_clients
             for swarm in self.swarms.values()
             if swarm.state not in {"stopped", "finished"}
         )

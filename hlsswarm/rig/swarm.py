@@ -100,7 +100,7 @@ class RigSwarm:
         program = await asyncio.to_thread(find_client_ffmpeg, plan.ffmpeg)
         stream = await asyncio.to_thread(self._looked_at, Look.of(plan, program.path))
         plan = plan_for(plan, stream)
-        allow_files(plan.clients)
+        allow_files(plan.own_clients)
         async with opened(plan, program, stream, keeping=self._keeping) as open_run:
             try:
                 await self._followed(open_run)
@@ -123,7 +123,7 @@ class RigSwarm:
         recorder = Recorder(swarm, conclusion, self.kept_rows, None)
         swarm.record.tell = self._tell
         self.state, self.reason = "running", ""
-        self._event("running", f"{swarm.plan.clients} clients")
+        self._event("running", f"{swarm.plan.own_clients} clients")
         if self.paused:
             self.pause(paused=True)
         jobs: list[Callable[[], Awaitable[None]]] = [
@@ -204,9 +204,10 @@ class RigSwarm:
 
     def resize(self, clients: int) -> None:
         """Make the swarm so large. Raises PreflightError, and then it stays as it is."""
+        plan = dataclasses.replace(self.plan, clients=clients)
         if self._swarm is not None:
-            allow_files(clients)
-        self.plan = dataclasses.replace(self.plan, clients=clients)
+            allow_files(plan.own_clients)
+        self.plan = plan
         if self._swarm is not None:
             self._swarm.resize(clients)
         self._event("resized", f"{clients} clients")
@@ -216,9 +217,8 @@ class RigSwarm:
 
         Raises PreflightError when the machine cannot have so many, and nothing is changed then.
         """
-        clients = plan.clients
         if self._swarm is not None:
-            allow_files(clients)
+            allow_files(plan.own_clients)
         self.plan = dataclasses.replace(plan, manager=self.plan.manager)
         swarm = self._swarm
         if swarm is None:
@@ -233,8 +233,8 @@ class RigSwarm:
         )
         if limits:
             swarm.manager.set_properties(names.run_slice(swarm.run), tuple(limits))
-        if clients != len(swarm.clients):
-            self.resize(clients)
+        if plan.own_clients != len(swarm.clients):
+            self.resize(plan.clients)
 
     def pause(self, *, paused: bool) -> None:
         """Have the ramp stand still, or go on; clients that play go on in any case."""
@@ -285,7 +285,7 @@ class RigSwarm:
             "reason": self.reason,
             "url": redact(self.plan.client.url),
             "clients": {
-                "target": self.plan.clients,
+                "target": self.plan.own_clients,
                 "active": 0 if figures is None else figures.active,
                 "started": 0 if figures is None else figures.started,
                 "states": {} if figures is None else dict(figures.states),

@@ -71,6 +71,8 @@ def test_every_setting_takes_one_dash_or_two() -> None:
         "ramp-jitter": "1s",
         "duration": "1.5h",
         "seed": "-3",
+        "segment": "2/5",
+        "start-at": "1795176000",
         "run-id": "abc1",
         "user-agent": "me/2",
         "timeout": "3s",

@@ -31,7 +31,7 @@ _CONTRADICT = {
     "origin": {"port", "access-log"},
     "ladder": {"metrics"},
     "publisher": {"streams"},
-    "swarm": {"ca-file", "tls-verify", "timeout", "resolve",
+    "swarm": {"ca-file", "tls-verify", "timeout", "resolve", "segment",
               "backoff-min", "backoff-max", "user-agent"},
 }  # fmt: skip
 
