@@ -1,0 +1,1 @@
+"""The Nix side, evaluated by a Nix of our own: nothing is installed, nothing is built."""
