@@ -16,6 +16,7 @@ from hlsswarm.core.settings import RUN_SETTINGS
 ORIGIN_EXAMPLES = """\
 examples:
   hlsswarm origin start                    720p, 2 s segments, on 127.0.0.1:8080
+  hlsswarm origin run                      the same until Ctrl+C, for terminals and containers
   hlsswarm origin start --port 8081 --access-log /tmp/access.json
   hlsswarm origin start --tls --tls-name cdn.example.org
   hlsswarm origin start --profile 4k-abr --encode once
@@ -44,7 +45,7 @@ def _add_origin_settings(parser: argparse.ArgumentParser, settings: Sequence[Set
 
 def add_origin(parser: argparse.ArgumentParser) -> None:
     """Arguments of `origin`."""
-    actions = ("start", "status", "stop", "profiles")
+    actions = ("start", "run", "status", "stop", "profiles")
     parser.add_argument("action", choices=actions, help="what to do")
     _add_origin_settings(parser, ORIGIN_SETTINGS)
     parser.add_argument("--all", action="store_true", help="stop: every test origin")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import signal
+import time
 from collections.abc import Iterator
 
 from hlsswarm import __version__
@@ -17,7 +18,7 @@ from hlsswarm.core.commands import ClientOptions
 from hlsswarm.core.origin_options import OriginOptions, origin_options
 from hlsswarm.core.plan import Plan
 from hlsswarm.core.trust import UNCHECKED, Trust
-from hlsswarm.errors import ExitStatus
+from hlsswarm.errors import ExitStatus, UnitError
 from hlsswarm.metrics.server import bind
 from hlsswarm.origin import control
 from hlsswarm.origin.profile_list import profiles_json, profiles_text
@@ -25,6 +26,8 @@ from hlsswarm.origin.readiness import playlist_segments
 from hlsswarm.origin.web_server import ca_file
 from hlsswarm.report.files import check_directory, check_writable
 from hlsswarm.report.run_directory import check_no_run, remove_run
+
+_LOOK_SECONDS = 2.0
 
 
 def _options(arguments: argparse.Namespace) -> OriginOptions:
@@ -38,7 +41,11 @@ def origin(arguments: argparse.Namespace) -> ExitStatus:
         return ExitStatus.OK
     options = _options(arguments)
     if arguments.action == "start":
-        return _start(options)
+        _start(options)
+        say("`hlsswarm origin stop` ends it.")
+        return ExitStatus.OK
+    if arguments.action == "run":
+        return _run(options)
     there = control.origins(options.manager)
     if arguments.action == "status":
         return _show(there)
@@ -53,7 +60,7 @@ def origin(arguments: argparse.Namespace) -> ExitStatus:
     return ExitStatus.OK
 
 
-def _start(options: OriginOptions) -> ExitStatus:
+def _start(options: OriginOptions) -> None:
     what = options.profile if options.serve is None else f"of {options.serve}"
     say(f"Starting the test origin {what} …")
     url = control.start(options, say_on)
@@ -66,8 +73,22 @@ def _start(options: OriginOptions) -> ExitStatus:
     if options.tls:
         authority = ca_file(options.run)
         say(f"Clients can check its certificate: --tls-verify --ca-file {authority}")
-    say("`hlsswarm origin stop` ends it.")
-    return ExitStatus.OK
+
+
+def _run(options: OriginOptions) -> ExitStatus:
+    """An origin for as long as this command lives, as containers and terminals want it."""
+    _start(options)
+    say_on("Ctrl+C ends it.")
+    try:
+        while any(run.run == options.run for run in control.origins(options.manager)):
+            time.sleep(_LOOK_SECONDS)
+        raise UnitError("The test origin has ended.", hint="`hlsswarm logs` may say why.")
+    except KeyboardInterrupt:
+        return ExitStatus.OK
+    finally:
+        with _undisturbed():
+            control.stop(options.manager, [options.run])
+            say_on("Everything is stopped.")
 
 
 def _show(there: list[RunStatus]) -> ExitStatus:

@@ -94,6 +94,8 @@ def connect(kind: str, *, on_call: OnCall | None = None) -> SystemdManager:
         except ManagerError as error:
             reasons.append(error)
     last = reasons[-1]
+    if os.geteuid() == 0:  # for whom an embedded one would do: only that has to be put right
+        raise last
     raise ManagerError(
         "No systemd manager can be used: " + " ".join(reason.message for reason in reasons),
         hint=last.hint,

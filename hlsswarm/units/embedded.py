@@ -23,6 +23,7 @@ from hlsswarm.errors import ManagerError
 from hlsswarm.units import cgroups
 from hlsswarm.units.accounting import Accounting, machine_accounting
 from hlsswarm.units.embedded_keeper import CGROUPS_FILE, KIND, LOG_FILE
+from hlsswarm.units.embedded_needs import check_possible
 from hlsswarm.units.private_directories import remove_private
 from hlsswarm.units.runtime_directory import EMBEDDED_DIRECTORY, remove_runs_of
 
@@ -83,28 +84,6 @@ def find_systemd() -> Path:
     )
 
 
-def _check_possible() -> None:
-    """Raise ManagerError with the reason when no embedded manager can be made here."""
-    if os.geteuid() != 0:
-        raise ManagerError(
-            "The embedded manager needs root, to make cgroups and namespaces.",
-            hint="Run as root, or use --manager user in a session with systemd --user.",
-        )
-    trees = cgroups.hierarchies()
-    if not trees:
-        raise ManagerError(
-            "No cgroup tree is mounted here.",
-            hint="In a container, give it a writable cgroup tree of its own.",
-        )
-    if not all(tree.is_v2 for tree in trees) and not any(
-        tree.controllers == "name=systemd" for tree in trees
-    ):
-        raise ManagerError(
-            "This machine's cgroup v1 has no name=systemd tree, which systemd needs.",
-            hint="Mount one, or use a machine with cgroup v2.",
-        )
-
-
 def start(directory: Path) -> None:
     """Start the manager unless it runs. The caller holds the runtime directory's lock.
 
@@ -115,7 +94,7 @@ def start(directory: Path) -> None:
         return
     sweep(directory)
     systemd = find_systemd()
-    _check_possible()
+    check_possible()
     directory.mkdir(mode=0o700, parents=True)
     log_path = directory / LOG_FILE
     with log_path.open("wb") as log:
@@ -131,7 +110,7 @@ def start(directory: Path) -> None:
                 lines = log.read().decode(errors="replace").strip().splitlines()
                 raise ManagerError(
                     "The embedded manager did not start" + (f": {lines[-1]}" if lines else "."),
-                    hint="It needs root, writable cgroups, and leave to make namespaces.",
+                    hint="It needs root, cgroups of its own, and leave to make namespaces and mounts.",
                 )
             time.sleep(_LOOK_SECONDS)
     _keepers.append(keeper)

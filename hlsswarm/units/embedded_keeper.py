@@ -154,7 +154,10 @@ def become_manager(directory: Path, systemd: Path, directories: list[Path], keep
     trees = cgroups.hierarchies()
     cgroups.join(directories)
     name = directories[0].name
-    outside = [path for path in cgroups.membership().values() if not path.endswith(f"/{name}")]
+    # A tree that is not mounted here, as in a container, systemd cannot reach.
+    mounted = {tree.controllers for tree in trees}
+    ours = cgroups.membership().items()
+    outside = [path for tree, path in ours if tree in mounted and not path.endswith(f"/{name}")]
     if outside:
         # In a cgroup that is not its own, a starting systemd moves everybody in it.
         raise OSError(f"still in the cgroups {', '.join(outside)}")

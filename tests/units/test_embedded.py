@@ -14,7 +14,7 @@ import pytest
 from hlsswarm.core import names
 from hlsswarm.core.unit_specs import Limits, slice_spec
 from hlsswarm.errors import ManagerError, UnitError
-from hlsswarm.units import cgroups, embedded
+from hlsswarm.units import cgroups, embedded, embedded_needs
 from hlsswarm.units.abilities import by_properties
 from hlsswarm.units.bus import BusLostError
 from hlsswarm.units.connect import connect, release, running_managers
@@ -123,6 +123,13 @@ def test_what_it_cannot_be_is_a_sentence(
         patch.setattr(os, "geteuid", lambda: 1000)
         with pytest.raises(ManagerError, match="needs root"):
             opened()
+    (tmp_path / "status").write_text("Name:\tx\nCapEff:\t00000000a80425fb\n")  # an engine's usual
+    with monkeypatch.context() as patch:
+        patch.setattr(embedded_needs, "STATUS", tmp_path / "status")
+        with pytest.raises(
+            ManagerError, match=r"lacks the capability SYS_ADMIN .* and the capability SYS_P"
+        ):
+            opened()
     for mountinfo, sentence in (
         ("", "No cgroup tree is mounted"),
         ("1 2 0:3 / /m rw - cgroup cgroup rw,memory\n", "no name=systemd tree"),
@@ -164,6 +171,9 @@ def test_when_nothing_can_be_had_all_reasons_are_told(
 ) -> None:
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     monkeypatch.setenv(embedded.SYSTEMD_ENVIRONMENT, "/no/such/systemd")
+    with locked(), pytest.raises(ManagerError, match="^There is no systemd program"):
+        connect("auto")  # as root, for whom that is all there is to put right
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with locked(), pytest.raises(ManagerError, match=r"PID 1.*XDG_RUNTIME_DIR.*no systemd program"):
         connect("auto")
 
