@@ -90,7 +90,7 @@ class Command:
         ]
         # A session of its own, as a terminal would give it: signals go to the whole group.
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "hlsswarm", *words],
+            [*place.before, sys.executable, "-m", "hlsswarm", *words],
             stdin=subprocess.DEVNULL,
             stdout=self._files[0],
             stderr=self._files[1],
@@ -144,6 +144,8 @@ class Place:
     root: Path
     logs: Path
     environment: Mapping[str, str]
+    before: tuple[str, ...] = ()
+    """Words in front of each command, such as nsenter's."""
 
     @property
     def runtime_directory(self) -> Path:
@@ -268,11 +270,12 @@ class Origin:
     place: Place
     port: int
     access_log: Path
+    address: str = "127.0.0.1"
 
     @property
     def url(self) -> str:
         """Its stream."""
-        return f"http://127.0.0.1:{self.port}/stream.m3u8"
+        return f"http://{self.address}:{self.port}/stream.m3u8"
 
     def requests(self, agent: str) -> list[AccessLine]:
         """Requests of user agents that begin with `agent`, as nginx logged them."""
@@ -287,6 +290,7 @@ class AccessLine:
     status: int
     body_bytes: int
     user_agent: str
+    address: str
 
     @property
     def is_segment(self) -> bool:
@@ -299,18 +303,18 @@ def logged(access_log: Path, agent: str) -> list[AccessLine]:
     lines = access_log.read_text().splitlines()
     fields = [json.loads(line) for line in lines if line.endswith("}")]
     return [
-        AccessLine(f["uri"], f["status"], f["body_bytes"], f["user_agent"])
+        AccessLine(f["uri"], f["status"], f["body_bytes"], f["user_agent"], f["address"])
         for f in fields
         if f["user_agent"].startswith(agent)
     ]
 
 
 @contextlib.contextmanager
-def origin(place: Place) -> Iterator[Origin]:
+def origin(place: Place, *, address: str = "127.0.0.1") -> Iterator[Origin]:
     """A test origin, started by `hlsswarm origin start`."""
-    made = Origin(place, free_port(), place.root / "access.json")
-    port = str(made.port)
-    place.done("origin", "start", "--port", port, "--access-log", str(made.access_log))
+    made = Origin(place, free_port(), place.root / "access.json", address)
+    port, log = str(made.port), str(made.access_log)
+    place.done("origin", "start", "--port", port, "--listen", address, "--access-log", log)
     try:
         yield made
     finally:

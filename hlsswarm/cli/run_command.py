@@ -14,7 +14,8 @@ from hlsswarm.cli.output import say, say_on
 from hlsswarm.controller.machine_check import examine
 from hlsswarm.controller.run import run as run_plan
 from hlsswarm.controller.show import shown_client
-from hlsswarm.core.doctor import Level, Needs, render, worst
+from hlsswarm.core.doctor import Level, Needs, worst
+from hlsswarm.core.doctor_text import render
 from hlsswarm.core.plan import Plan
 from hlsswarm.core.segment import WHOLE
 from hlsswarm.core.unit_specs import UnitSpec

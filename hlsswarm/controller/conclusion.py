@@ -14,7 +14,9 @@ from hlsswarm.core import names
 from hlsswarm.core import summary as model
 from hlsswarm.core.cgroup_text import stall_shares
 from hlsswarm.core.headers import redact
+from hlsswarm.core.network_namespaces import sentence
 from hlsswarm.core.origin_load import OriginLoad
+from hlsswarm.core.plan import Plan
 from hlsswarm.core.thresholds import Outcome, evaluate
 from hlsswarm.core.usage import Usage
 from hlsswarm.core.verdict import Evidence, judge, streaming_share
@@ -46,6 +48,10 @@ class Ending:
     """Why our own side could not go on."""
     aborted_by: str | None = None
     """The threshold that ended it early."""
+
+
+def _spread(plan: Plan) -> tuple[str, ...]:
+    return (sentence(plan.network_namespaces),) if plan.network_namespaces else ()
 
 
 class Conclusion:
@@ -158,7 +164,7 @@ class Conclusion:
             thresholds=tuple(outcome.as_dict() for outcome in outcomes),
             verdict=str(verdict),
             reasons=reasons,
-            notes=(_INFERRED,) if timed else (_LIGHT, _INFERRED),
+            notes=(*((_INFERRED,) if timed else (_LIGHT, _INFERRED)), *_spread(plan)),
         )
 
     def _length_seconds(self) -> float:

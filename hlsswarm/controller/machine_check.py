@@ -25,6 +25,7 @@ def needs_of(plan: Plan, stream: Stream) -> Needs:
         ramp_rate_per_second=plan.ramp_rate_per_second / plan.segment.of,
         target_duration_seconds=stream.target_duration_seconds,
         kept_alive=plan.client.measure == "light",
+        network_namespaces=max(1, len(plan.network_namespaces)),
         https=urlsplit(plan.client.url).scheme == "https",
     )
 

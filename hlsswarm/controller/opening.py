@@ -12,6 +12,7 @@ from pathlib import Path
 
 from hlsswarm.controller.adoption import Keeping, begin_again, take_over
 from hlsswarm.controller.machine import checks_certificates, gives_mount_namespaces
+from hlsswarm.controller.network_namespaces import check_manager_enters, check_namespaces
 from hlsswarm.controller.preflight import Stream
 from hlsswarm.controller.reach import Reach
 from hlsswarm.controller.runs import is_active
@@ -89,6 +90,7 @@ async def opened(
     With `keeping` a run that is there is taken over, and stays unless `keeping.ends` by then.
     """
     own = OwnMetrics()
+    check_namespaces(plan.network_namespaces)
     run_id = plan.run_id or names.new_run_id(random.Random())
     async with contextlib.AsyncExitStack() as stack:
         # Under the lock until our slice is there, or another command could end the manager.
@@ -96,6 +98,8 @@ async def opened(
             parent = lock.enter_context(locked())
             manager = connect(plan.manager, on_call=own.dbus_call)
             stack.callback(release, manager)
+            if plan.network_namespaces:
+                check_manager_enters(manager.kind)
             manager.listen()
             there = is_active(manager, run_id)
             if there and keeping is None:

@@ -18,6 +18,7 @@ from hlsswarm.controller.preflight import Stream
 from hlsswarm.controller.stopper import Stopper
 from hlsswarm.core.commands import notes
 from hlsswarm.core.headers import redact
+from hlsswarm.core.network_namespaces import sentence
 from hlsswarm.core.plan import Plan
 from hlsswarm.core.quantities import format_duration
 from hlsswarm.metrics.measured import MeasuredCollector
@@ -48,6 +49,8 @@ def say_beginning(say: Say, opened_run: OpenRun) -> None:
     for note in notes(opened_run.program.version, plan.client):
         say(f"Note: {note}")
     _say_stream(say, plan, stream)
+    if plan.network_namespaces:
+        say(f"Note: {sentence(plan.network_namespaces)}")
     rate = f"{plan.ramp_rate_per_second:g}/s" if plan.ramp_rate_per_second else "all at once"
     duration = plan.duration_seconds
     until = f"for {format_duration(duration)}" if duration else "until stopped (Ctrl+C)"

@@ -25,7 +25,7 @@ from hlsswarm.controller.record import RunRecord
 from hlsswarm.controller.remade import Remade
 from hlsswarm.controller.restarts import Restarts
 from hlsswarm.controller.walls import OPEN, Walls
-from hlsswarm.core import names
+from hlsswarm.core import names, network_namespaces
 from hlsswarm.core.commands import client_command, client_scripts
 from hlsswarm.core.plan import Plan
 from hlsswarm.core.states import Phase
@@ -44,6 +44,7 @@ from hlsswarm.telemetry.ffmpeg_program import FFmpegProgram
 from hlsswarm.telemetry.process_socket import Keeper
 from hlsswarm.telemetry.server import TelemetryServer
 from hlsswarm.units.bus import BusLostError
+from hlsswarm.units.machine_paths import path_for_units
 from hlsswarm.units.manager import JobRemoved, SystemdManager
 
 SAMPLE_SECONDS = 1.0
@@ -110,6 +111,7 @@ class Swarm:
         self._more = more
         self.walls = walls
         self._scripts = directory / SCRIPTS
+        self._namespaces = [path_for_units(manager, path) for path in plan.network_namespaces]
         self.going = asyncio.Event()
         """Cleared, the ramp stands still."""
         self.going.set()
@@ -175,8 +177,13 @@ class Swarm:
             failures=max(1, client.failures),
             limits=self.plan.client_limits,
             stop_timeout_seconds=STOP_TIMEOUT_SECONDS,
-            more=(*self._more, *self.walls.properties),
+            more=(*self._more, *self.walls.properties, *self._network(client)),
         )
+
+    def _network(self, client: Client) -> tuple[Property, ...]:
+        place = self.plan.client_numbers.index(client.number)
+        path = network_namespaces.namespace_of(place, self._namespaces)
+        return network_namespaces.properties(path)
 
     def _start(self, client: Client) -> None:
         client.wait_in_unit_seconds = self._policy.backoff.delay_seconds(

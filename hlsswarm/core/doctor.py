@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from hlsswarm.core.quantities import format_size
 
@@ -58,6 +58,8 @@ class Needs:
     target_duration_seconds: float = 6.0
     kept_alive: bool = False
     """Measuring `light`: connections are used again, so few ports wait."""
+    network_namespaces: int = 1
+    """Those that clients are spread over, each with ephemeral ports of its own."""
     https: bool = False
 
     @property
@@ -291,9 +293,13 @@ def _ports(machine: Machine, needs: Needs) -> Check:
     With a connection for each request the origin closes it (nginx: 45 of 51), and so keeps the
     TIME_WAIT. One that leaves it to the client lets our ports wait: a warning.
     """
+    who = f"A swarm of {needs.clients} clients"
+    if needs.network_namespaces > 1:
+        share = math.ceil(needs.clients / needs.network_namespaces)
+        who = f"Each network namespace, with {share} clients,"
+        needs = replace(needs, clients=share)
     is_open, closed = _connections(needs)
     waiting = needs.requests_per_second if machine.time_wait_reuse == 1 else closed
-    who = f"A swarm of {needs.clients} clients"
     mends = 'sysctl -w net.ipv4.ip_local_port_range="1024 65535" net.ipv4.tcp_tw_reuse=1'
     unit = "ports to one origin"
     check = _limit("ephemeral ports", who, is_open, machine.ports, unit=unit, command=mends)
@@ -304,7 +310,7 @@ def _ports(machine: Machine, needs: Needs) -> Check:
         f"{who} needs {is_open:.0f} {unit}, and up to {all_of_them:.0f} with one that does not "
         f"close connections itself; there are {machine.ports}."
     )
-    mends += "   (or --measure light)"
+    mends += "   (or --measure light, or --network-namespace)"
     return Check(check.name, Level.WARN, sentence, all_of_them, machine.ports, unit, mends)
 
 
@@ -382,19 +388,3 @@ def _clock(machine: Machine) -> Check:
 def _round_up(number: float) -> int:
     """The next power of two: a figure that one types into a limit."""
     return 1 << max(10, math.ceil(math.log2(max(number, 1))))
-
-
-# --- text -----------------------------------------------------------------------------------------
-
-_MARKS = {Level.OK: "✓", Level.WARN: "!", Level.FAIL: "✗", Level.UNKNOWN: "?"}
-
-
-def render(found: Sequence[Check]) -> str:
-    """The checks for a terminal: a line each, and below what fails, what mends it."""
-    width = max((len(check.name) for check in found), default=0)
-    lines = []
-    for check in found:
-        lines.append(f"{_MARKS[check.level]} {check.name:<{width}}  {check.sentence}")
-        if check.command:
-            lines.append(f"  {'':<{width}}  → {check.command}")
-    return "\n".join(lines)

@@ -100,6 +100,7 @@ _LOG_FIELDS: Final = (
     ("connection_requests", "$connection_requests"),
     ("user_agent", '"$http_user_agent"'),
     ("range", '"$http_range"'),
+    ("address", '"$remote_addr"'),
 )
 
 
@@ -126,8 +127,8 @@ class Site:
     the pid file and nginx's temporary directories.
 
     `access_log` is a file for one JSON object per request (fields: time, method, uri, status,
-    body_bytes, request_time, connection, connection_requests, user_agent, range), or None for no
-    log. Bytes of the request that are no UTF-8 are written as they came. With
+    body_bytes, request_time, connection, connection_requests, user_agent, range, address), or None
+    for no log. Bytes of the request that are no UTF-8 are written as they came. With
     `access_log_buffer_bytes` lines are collected and written when that many bytes are there or the
     oldest is `access_log_flush_seconds` old; 0 writes each line at once.
 

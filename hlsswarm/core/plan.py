@@ -116,6 +116,8 @@ class Plan:
     backoff: Backoff = field(default_factory=Backoff)
     segment: Segment = WHOLE
     """This machine's share of the clients."""
+    network_namespaces: tuple[str, ...] = ()
+    """Paths of those that clients are spread over, in turn; none is the manager's own."""
     start_at: float | None = None
     """When the first client of all segments is to start, in seconds since 1970; None is now."""
 

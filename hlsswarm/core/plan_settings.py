@@ -91,5 +91,6 @@ def plan_of(
         client_limits=limits_of(values, CLIENT_KINDS, prefix="client-"),
         backoff=backoff,
         segment=values["segment"] or WHOLE,
+        network_namespaces=tuple(values["network_namespace"] or ()),
         start_at=values["start_at"],
     )

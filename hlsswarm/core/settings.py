@@ -9,6 +9,7 @@ from hlsswarm.core.headers import parse_header
 from hlsswarm.core.hosts import parse_hosts
 from hlsswarm.core.kinds import STRING, described
 from hlsswarm.core.limit_settings import CLIENT_KINDS, SWARM_KINDS, limit_setting
+from hlsswarm.core.network_namespaces import parse_namespace
 from hlsswarm.core.plan import ALL_CLIENTS_MAX, Address, check_url, parse_address
 from hlsswarm.core.resolve import parse_address as parse_ip
 from hlsswarm.core.sandbox import LEVELS
@@ -210,6 +211,16 @@ RUN_SETTINGS: tuple[Setting, ...] = (
         True,
         "on|off",
         "on or off",
+    ),
+    Setting(
+        "network-namespace",
+        "systemd",
+        "network namespace that clients are put into, in turn with the others (may be repeated)",
+        parse_namespace,
+        (),
+        "NAME",
+        "the name or the path of a network namespace",
+        repeat=True,
     ),
     Setting(
         "sandbox",

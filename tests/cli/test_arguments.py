@@ -107,6 +107,7 @@ def test_every_setting_takes_one_dash_or_two() -> None:
         "allow-host": "cdn.example",
         "ip-filter": "off",
         "sandbox": "basic",
+        "network-namespace": "clients1",
         "nginx-metrics": "http://127.0.0.1:8080/nginx_status",
         "origin-metrics": "http://127.0.0.1:9100/metrics",
         "summary-interval": "200ms",

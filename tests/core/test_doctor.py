@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hlsswarm.core.doctor import Check, Level, Machine, Needs, checks, render, worst
+from hlsswarm.core.doctor import Check, Level, Machine, Needs, checks, worst
+from hlsswarm.core.doctor_text import render
 
 GOOD = Machine(
     cpus=64.0,
@@ -183,3 +184,16 @@ def test_any_figures_give_sentences(
     for found in checks(machine, Needs(clients, rate, target)):
         assert found.sentence.endswith(".") and "nan" not in found.sentence
         assert (found.level is Level.FAIL) <= (found.command is not None)
+
+
+def test_ports_are_counted_for_each_network_namespace() -> None:
+    few = dataclasses.replace(GOOD, ports=28232)
+
+    def ports(namespaces: int) -> Check:
+        needs = Needs(10_001, kept_alive=True, network_namespaces=namespaces)
+        return next(check for check in checks(few, needs) if check.name == "ephemeral ports")
+
+    assert ports(1).level is Level.FAIL
+    assert ports(2).level is Level.OK
+    assert ports(2).needed == 4 * 5001
+    assert ports(2).sentence.startswith("Each network namespace, with 5001 clients, needs 20004 ")

@@ -474,7 +474,9 @@ def test_access_log_is_one_json_object_a_request(tmp_path: Path) -> None:
         "connection_requests",
         "user_agent",
         "range",
+        "address",
     ]
+    assert first["address"] == "127.0.0.1"
     assert first["uri"] == "/segment-1.ts?token=%22x%22"
     assert (first["method"], first["status"], first["body_bytes"]) == ("GET", 206, 10)
     assert (first["range"], first["user_agent"]) == ("bytes=0-9", odd)
