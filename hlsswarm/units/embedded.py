@@ -110,7 +110,7 @@ def start(directory: Path) -> None:
                 lines = log.read().decode(errors="replace").strip().splitlines()
                 raise ManagerError(
                     "The embedded manager did not start" + (f": {lines[-1]}" if lines else "."),
-                    hint="It needs root, cgroups of its own, and leave to make namespaces and mounts.",
+                    hint="It needs root, cgroups of its own, and leave to make mounts.",
                 )
             time.sleep(_LOOK_SECONDS)
     _keepers.append(keeper)

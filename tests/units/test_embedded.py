@@ -171,7 +171,7 @@ def test_when_nothing_can_be_had_all_reasons_are_told(
 ) -> None:
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     monkeypatch.setenv(embedded.SYSTEMD_ENVIRONMENT, "/no/such/systemd")
-    with locked(), pytest.raises(ManagerError, match="^There is no systemd program"):
+    with locked(), pytest.raises(ManagerError, match=r"^There is no systemd program"):
         connect("auto")  # as root, for whom that is all there is to put right
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with locked(), pytest.raises(ManagerError, match=r"PID 1.*XDG_RUNTIME_DIR.*no systemd program"):
