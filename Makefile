@@ -5,6 +5,7 @@ PORT ?= 8080
 DEMO_FLAGS ?=
 SUITES ?= trixie forky
 VM_TESTS ?=
+BENCH ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,7 +15,7 @@ PACKAGES_RUN := systemd ffmpeg nginx-light
 PACKAGES_BUILD := python3-venv python3-dev gcc libc6-dev pkg-config libsystemd-dev
 # What `hlsswarm ffmpeg build` needs besides.
 PACKAGES_FFMPEG := make dpkg-dev xz-utils libmbedtls-dev
-PACKAGES_TEST := $(PACKAGES_FFMPEG) dbus dbus-user-session libpam-systemd util-linux procps openssl chromium fonts-dejavu-core
+PACKAGES_TEST := $(PACKAGES_FFMPEG) dbus dbus-user-session libpam-systemd util-linux procps iproute2 openssl openssh-server chromium fonts-dejavu-core
 
 # What the disk of a virtual machine is made with; QEMU is unpacked, not installed.
 PACKAGES_VM := mmdebstrap e2fsprogs debian-archive-keyring
@@ -27,7 +28,7 @@ UNITDIR := $(PREFIX)/lib/systemd/system
 CATALOGDIR := /usr/lib/systemd/catalog
 POLKITDIR := $(PREFIX)/share/polkit-1/rules.d
 
-.PHONY: vm-image vm-test install ffmpeg-minimal help setup demo test test-versions lint format clean packages packages-test packages-vm
+.PHONY: bench vm-image vm-test install ffmpeg-minimal help setup demo test test-versions lint format clean packages packages-test packages-vm
 
 help:
 	@echo "make setup   install what is missing (apt packages, $(VENV)); then $(BIN)/hlsswarm works"
@@ -38,6 +39,7 @@ help:
 	@echo "make vm-image   the disk and kernel that those boot"
 	@echo "make install the program and its service on this machine  (PREFIX=$(PREFIX), DESTDIR)"
 	@echo "make ffmpeg-minimal   build an ffmpeg that only plays, for cheaper clients"
+	@echo "make bench   what it costs, and how far it goes: half an hour  (BENCH=--quick)"
 	@echo "make lint    ruff and mypy alone"
 	@echo "make clean   remove $(VENV) and what tests have cached"
 
@@ -58,6 +60,10 @@ test-versions: setup packages-test $(VENV)/.hlsswarm-test-installed
 	echo "==> pytest on $$ffmpegs" && \
 	HLSSWARM_TEST_FFMPEGS=$$ffmpegs $(BIN)/python -m pytest $(TEST_FLAGS) \
 	  tests/test_end_to_end.py tests/test_truth.py tests/client_options
+
+# Needs a quiet machine: bench/README.md.
+bench: setup ffmpeg-minimal
+	@$(BIN)/python -m bench $(BENCH)
 
 # Virtual machines of Debian trixie, in emulation where there is no KVM: docs/vm.md.
 vm-image: setup packages-vm
@@ -108,8 +114,8 @@ format: $(VENV)/.hlsswarm-test-installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Installs those of the packages $(1) that are missing. A web server that comes along must not
-# start: policy-rc.d says so while apt runs, and afterwards it stays disabled.
+# Installs those of the packages $(1) that are missing. A web server or an sshd that comes along must
+# not start: policy-rc.d says so while apt runs, and afterwards it stays disabled.
 define install_missing
 	@set -eu; \
 	command -v dpkg-query >/dev/null || { \
@@ -131,7 +137,8 @@ define install_missing
 	$$install $$missing >/dev/null 2>&1 || { \
 	  apt-get update -q -o Acquire::Retries=3 >/dev/null; $$install $$missing >/dev/null; }; \
 	case "$$missing" in *nginx*) \
-	  if [ -d /run/systemd/system ]; then systemctl disable -q nginx.service || true; fi;; esac
+	  if [ -d /run/systemd/system ]; then systemctl disable -q nginx.service || true; fi;; esac; \
+	case "$$missing" in *openssh-server*) systemctl disable -q ssh.service || true;; esac
 endef
 
 packages:

@@ -116,6 +116,14 @@ class Slice:
         """Whether systemd still has it."""
         return any(directory.is_dir() for directory in self.directories.values())
 
+    def units(self) -> int:
+        """Units that have a cgroup in it: one look, however many they are."""
+        counts = [0]
+        for directory in self.directories.values():
+            with contextlib.suppress(OSError), os.scandir(directory) as entries:
+                counts.append(sum(entry.is_dir() for entry in entries))
+        return max(counts)
+
     def pids(self) -> set[int]:
         """Its processes; the first tree that can tell."""
         return cgroups.members(list(self.directories.values())[:1])

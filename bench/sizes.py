@@ -22,8 +22,8 @@ class Sizes:
     thousand_rate: float = 50.0
     thousand_seconds: float = 15.0
     """After the ramp."""
-    capacity: tuple[int, ...] = (500, 1000, 1500, 2000, 2500, 3000, 3500, 4000)
-    capacity_rate: float = 75.0
+    capacity: tuple[int, ...] = (500, 1000, 2000, 3000, 3500, 4000)
+    capacity_rate: float = 50.0
     capacity_seconds: float = 20.0
     """After the ramp."""
     dbus_units: int = 1000

@@ -129,12 +129,12 @@ class Watched:
         )
 
     def wait_until_full(self) -> None:
-        """Wait until every client has a process, or so late that little else could be measured."""
+        """Wait until every client was started, or so late that little else could be measured."""
         self.wait_until(self.load.ramp_seconds)
         latest = self.load.seconds - _STEADY_SECONDS_MIN - _SETTLE_SECONDS
         while self.seconds < latest:
             found = self.slice
-            if found is not None and len(found.pids()) >= self.load.clients:
+            if found is not None and found.units() >= self.load.clients:
                 return
             self.wait_until(self.seconds + 0.5)
 

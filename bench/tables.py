@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from bench.results import goals, rows, telemetry_and_supervision
+from bench.viewers import needs
 
 Document = Mapping[str, Any]
 Row = Mapping[str, Any]
@@ -261,6 +262,23 @@ def peers_table(document: Document) -> str:
     return markdown(head, body)
 
 
+def viewers_table(document: Document) -> str:
+    """What a great many viewers take; computed."""
+    body = [
+        (
+            f"{one.viewers:,}",
+            f"{one.machines:,}",
+            f"{one.processors_busy:,.0f}",
+            f"{one.memory_bytes / 1e9:,.0f} GB",
+            f"{one.start_seconds:.0f} s",
+            f"{one.bits_per_second / 1e9:,.0f} Gbit/s",
+        )
+        for one in needs(document)
+    ]
+    head = ("viewers", "machines like this", "busy processors", "memory of clients")
+    return markdown((*head, "ramp", "at 1 Mbit/s each"), body)
+
+
 TABLES: Final[Mapping[str, Callable[[Document], str]]] = {
     "goals": goals_table,
     "machine": machine_table,
@@ -273,13 +291,15 @@ TABLES: Final[Mapping[str, Callable[[Document], str]]] = {
     "report": report_table,
     "startup": startup_table,
     "peers": peers_table,
+    "viewers": viewers_table,
 }
 """By the name of their part, or what else they show."""
 
 
 def table(document: Document, name: str) -> str:
     """A part's table, or that it was not measured."""
-    if name not in {"goals", "machine"} and not rows(document, name):
+    part = {"viewers": "capacity"}.get(name, name)
+    if part not in {"goals", "machine"} and not rows(document, part):
         return "Not measured in this run."
     return TABLES[name](document)
 
