@@ -28,7 +28,7 @@ UNITDIR := $(PREFIX)/lib/systemd/system
 CATALOGDIR := /usr/lib/systemd/catalog
 POLKITDIR := $(PREFIX)/share/polkit-1/rules.d
 
-.PHONY: bench vm-image vm-test install ffmpeg-minimal help setup demo test test-versions lint format clean packages packages-test packages-vm
+.PHONY: nix-check bench vm-image vm-test install ffmpeg-minimal help setup demo test test-versions lint format clean packages packages-test packages-vm
 
 help:
 	@echo "make setup   install what is missing (apt packages, $(VENV)); then $(BIN)/hlsswarm works"
@@ -37,6 +37,7 @@ help:
 	@echo "make test-versions   the tests with real streams on ffmpeg of Debian's $(SUITES)"
 	@echo "make vm-test tests on a virtual machine: Debian trixie, cgroup v2  (VM_TESTS=smoke,restart)"
 	@echo "make vm-image   the disk and kernel that those boot"
+	@echo "make nix-check   evaluate the Nix flake  (HLSSWARM_NIXPKGS=DIR)"
 	@echo "make install the program and its service on this machine  (PREFIX=$(PREFIX), DESTDIR)"
 	@echo "make ffmpeg-minimal   build an ffmpeg that only plays, for cheaper clients"
 	@echo "make bench   what it costs, and how far it goes: half an hour  (BENCH=--quick)"
@@ -72,6 +73,11 @@ vm-image: setup packages-vm
 comma := ,
 vm-test: setup packages-vm
 	@$(BIN)/python -m tests.lab.vm_driver $(subst $(comma), ,$(VM_TESTS))
+
+# The flake, by a Nix of our own that builds nothing: docs/nix.md. HLSSWARM_NIXPKGS=DIR takes a real
+# nixpkgs, HLSSWARM_MICROVM=DIR a real microvm.nix; without them stubs stand for both.
+nix-check: setup
+	@$(BIN)/python -m tests.nix.flake
 
 # An ffmpeg that plays HLS and nothing else; runs take it by themselves once it is there.
 ffmpeg-minimal: setup

@@ -1,11 +1,11 @@
 """A Nix of our own: Debian trixie's, unpacked and not installed, without network or daemon.
 
-Knows how to fetch it (apt_tree), to call it so that it touches nothing outside its directory, and to
-evaluate. Nothing is built and nothing is downloaded by Nix: no substituter, no registry, no
+Knows how to fetch it (apt_tree), to call it so that it touches nothing outside its directory,
+and to evaluate. Nothing is built and nothing is downloaded by Nix: no substituter, no registry, no
 NIX_PATH. Knows nothing of our modules or packages. Source: nix.conf(5) of Nix 2.26.
 
     evaluate("1 + 1")                                    2
-    evaluate('import ./nix/platforms.nix')               relative paths are the repository's
+    evaluate('import ./nix/machines.nix')               relative paths are the repository's
     configuration("{ services.hlsswarm.enable = true; }", "config.systemd.services")
 
 `NIXPKGS` is what expressions are evaluated with: the stub in tests/nix/stub, or the real tree that

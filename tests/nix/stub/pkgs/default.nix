@@ -1,5 +1,5 @@
 # Packages by name, each a derivation that nobody could build, and functions that make more of them
-# and keep what they were given.
+# and keep what they were given: as attributes, as nixpkgs' derivations do, and as `arguments`.
 { lib, system }:
 let
   # What a function was given stays visible as `arguments`.
@@ -11,11 +11,13 @@ let
         builder = "/bin/false";
       };
       package =
-        made
+        arguments
+        // made
         // {
           inherit name arguments;
-          pname = name;
-          version = "0";
+          pname = arguments.pname or name;
+          version = arguments.version or "0";
+          src = arguments.src or null;
           meta = { mainProgram = name; } // arguments.meta or { };
           passthru = arguments.passthru or { };
           override = changed: fake name (arguments // { override = changed; });
@@ -37,7 +39,6 @@ let
     "coreutils"
     "curl"
     "dbus"
-    "dockerTools"
     "dumb-init"
     "ffmpeg"
     "ffmpeg-headless"
@@ -49,6 +50,7 @@ let
     "iputils"
     "jq"
     "kmod"
+    "makeBinaryWrapper"
     "mbedtls"
     "mediamtx"
     "mypy"
@@ -56,6 +58,7 @@ let
     "nixfmt"
     "nixfmt-tree"
     "openssl"
+    "pkg-config"
     "procps"
     "prometheus"
     "python3"
@@ -92,6 +95,7 @@ let
     // {
       python = python3;
       buildPythonApplication = arguments: fake arguments.pname arguments;
+      buildPythonPackage = arguments: fake arguments.pname arguments;
     };
   python3 = fake "python3" { } // {
     pkgs = python3Packages;
@@ -119,19 +123,28 @@ let
     generate = name: value: fake name { inherit value; passthru = { inherit value; }; };
   };
 
+  platform = rec {
+    inherit system;
+    isx86_64 = system == "x86_64-linux";
+    isAarch64 = system == "aarch64-linux";
+    isLinux = true;
+    qemuArch = parsed.cpu.name;
+    parsed.cpu.name = builtins.head (lib.splitString "-" system);
+    canExecute = _: true;
+  };
+
   functions = {
     inherit lib system;
-    stdenv.hostPlatform = {
-      inherit system;
-      isx86_64 = system == "x86_64-linux";
-      isAarch64 = system == "aarch64-linux";
-      isLinux = true;
-      qemuArch = builtins.head (lib.splitString "-" system);
+    stdenv = {
+      hostPlatform = platform;
+      buildPlatform = platform;
+      cc.targetPrefix = "";
+      mkDerivation = arguments: fake (arguments.name or arguments.pname) arguments;
     };
     callPackage = callPackageWith all;
     runCommand =
       name: environment: script:
-      fake name (environment // { inherit script; });
+      fake name (environment // { buildCommand = script; });
     runCommandLocal = functions.runCommand;
     writeText = name: text: fake name { inherit text; passthru = { inherit text; }; };
     writeTextDir = path: text: fake (baseNameOf path) { inherit text; passthru = { inherit text; }; };
@@ -160,6 +173,7 @@ let
       buildLayeredImage = arguments: fake arguments.name arguments;
       caCertificates = fake "ca-certificates" { };
       fakeNss = fake "fake-nss" { };
+      binSh = fake "bin-sh" { };
     };
   };
   # The machines of a test are evaluated, as NixOS would: their assertions count.

@@ -204,7 +204,6 @@ in
     "nix"
     "hardware"
     "time"
-    "microvm"
     "swapDevices"
     "meta"
   ];
