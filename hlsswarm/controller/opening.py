@@ -83,13 +83,19 @@ def allow_files(clients: int) -> None:
 
 @contextlib.asynccontextmanager
 async def opened(
-    plan: Plan, program: FFmpegProgram, stream: Stream, *, keeping: Keeping | None = None
+    plan: Plan,
+    program: FFmpegProgram,
+    stream: Stream,
+    *,
+    keeping: Keeping | None = None,
+    whole: OwnMetrics | None = None,
 ) -> AsyncIterator[OpenRun]:
     """Manager, directory, slices and telemetry of a run; nothing of it is left afterwards.
 
     With `keeping` a run that is there is taken over, and stays unless `keeping.ends` by then.
+    `whole` is told what the run tells of our own work.
     """
-    own = OwnMetrics()
+    own = OwnMetrics(whole)
     check_namespaces(plan.network_namespaces)
     run_id = plan.run_id or names.new_run_id(random.Random())
     async with contextlib.AsyncExitStack() as stack:

@@ -20,9 +20,13 @@ _LATENESS_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 
 
 
 class OwnMetrics:
-    """Histograms that are fed while a run goes, and the process, in a registry of their own."""
+    """Histograms that are fed while a run goes, and the process, in a registry of their own.
 
-    def __init__(self) -> None:
+    `whole` is told the same: of a process that has several swarms.
+    """
+
+    def __init__(self, whole: OwnMetrics | None = None) -> None:
+        self._whole = whole
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.dbus_calls = 0
@@ -45,7 +49,11 @@ class OwnMetrics:
         self.dbus_calls += 1
         self.dbus_seconds += seconds
         self._dbus.observe(seconds)
+        if self._whole is not None:
+            self._whole.dbus_call(seconds)
 
     def start_lateness(self, seconds: float) -> None:
         """A client started so much later than planned."""
         self._lateness.observe(seconds)
+        if self._whole is not None:
+            self._whole.start_lateness(seconds)

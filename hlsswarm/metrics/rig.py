@@ -30,11 +30,13 @@ class RigFigures:
     """Times that the state could not be saved."""
 
 
-def rig_registries(figures: Callable[[], RigFigures]) -> tuple[CollectorRegistry, ...]:
+def rig_registries(
+    figures: Callable[[], RigFigures], own: OwnMetrics
+) -> tuple[CollectorRegistry, ...]:
     """The series of a rig, and those of the process that keeps it."""
     registry = CollectorRegistry()
     registry.register(RigCollector(figures))
-    return registry, OwnMetrics().registry
+    return registry, own.registry
 
 
 class RigCollector(Collector):

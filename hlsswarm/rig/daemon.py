@@ -121,7 +121,7 @@ class _Daemon:
             tell=journal.writer(self._options.say),
         )
         steering = Steering(rig, self._config, self._options.read_config)
-        registries = rig_registries(rig.figures)
+        registries = rig_registries(rig.figures, rig.own)
         controls = Controls(steering, lambda: self._reloaded(steering), registries)
         async with (
             _logs_bounded(),

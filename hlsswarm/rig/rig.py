@@ -18,6 +18,7 @@ from hlsswarm.controller.adoption import Keeping
 from hlsswarm.core.measurements import Measurements
 from hlsswarm.core.plan import Plan
 from hlsswarm.errors import UsageError
+from hlsswarm.metrics.own import OwnMetrics
 from hlsswarm.metrics.rig import RigFigures
 from hlsswarm.metrics.swarm import SwarmFigures
 from hlsswarm.rig.events import Event, Events
@@ -55,6 +56,8 @@ class Rig:
         tell: Callable[[Event], None] = lambda _: None,
     ) -> None:
         self.events = Events(tell)
+        self.own = OwnMetrics()
+        """Of all swarms together."""
         self.manager_kind = manager_kind
         self.swarms: dict[str, RigSwarm] = {}
         self.items: dict[tuple[str, str], RigItem] = {}
@@ -91,7 +94,7 @@ class Rig:
             same_boot=self._same_boot,
         )
         plan = replace(plan, manager=self.manager_kind)
-        swarm = self.swarms[name] = RigSwarm(plan, keeping, self.events)
+        swarm = self.swarms[name] = RigSwarm(plan, keeping, self.events, self.own)
         if saved is not None:
             swarm.paused = name in self._saved.get("paused", [])
         else:

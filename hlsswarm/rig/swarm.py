@@ -32,6 +32,7 @@ from hlsswarm.core.thresholds import Outcome
 from hlsswarm.core.timeseries import Row
 from hlsswarm.core.verdict import judge
 from hlsswarm.errors import HlsSwarmError, PreflightError
+from hlsswarm.metrics.own import OwnMetrics
 from hlsswarm.metrics.swarm import SwarmFigures
 from hlsswarm.rig.events import Events
 from hlsswarm.rig.swarm_watch import SwarmWatch
@@ -59,7 +60,8 @@ class RowKeeper:
 class RigSwarm:
     """A swarm that outlives its controller; `plan.run_id` is its name."""
 
-    def __init__(self, plan: Plan, keeping: Keeping, events: Events) -> None:
+    def __init__(self, plan: Plan, keeping: Keeping, events: Events, own: OwnMetrics) -> None:
+        self._own = own
         self.plan = plan
         self.name = plan.run_id or ""
         self.state: State = "waiting"
@@ -101,7 +103,8 @@ class RigSwarm:
         stream = await asyncio.to_thread(self._looked_at, Look.of(plan, program.path))
         plan = plan_for(plan, stream)
         allow_files(plan.own_clients)
-        async with opened(plan, program, stream, keeping=self._keeping) as open_run:
+        whole = self._own
+        async with opened(plan, program, stream, keeping=self._keeping, whole=whole) as open_run:
             try:
                 await self._followed(open_run)
             finally:

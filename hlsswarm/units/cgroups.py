@@ -50,7 +50,10 @@ class Hierarchy:
 
 
 def hierarchies(mountinfo: str | None = None) -> tuple[Hierarchy, ...]:
-    """All mounted cgroup trees, the first mount of each (proc_pid_mountinfo(5))."""
+    """All mounted cgroup trees, the first mount of each that shows (proc_pid_mountinfo(5)).
+
+    What is mounted on the same place later hides what was there: within a manager of ours it does.
+    """
     text = MOUNTINFO.read_text() if mountinfo is None else mountinfo
     found: dict[str, Hierarchy] = {}
     for line in text.splitlines():
@@ -60,7 +63,9 @@ def hierarchies(mountinfo: str | None = None) -> tuple[Hierarchy, ...]:
             continue
         fields, options = left.split(" "), right.split(" ", 2)[2]
         controllers = "" if kind == CGROUP2 else _v1_controllers(options)
-        found.setdefault(controllers, Hierarchy(controllers, Path(fields[4]), fields[3]))
+        tree = Hierarchy(controllers, Path(fields[4]), fields[3])
+        if found.setdefault(controllers, tree).mount == tree.mount:
+            found[controllers] = tree
     return tuple(found.values())
 
 

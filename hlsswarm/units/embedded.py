@@ -186,11 +186,13 @@ def sweep(directory: Path, *, timeout_seconds: float = 5.0) -> None:
 
 
 def accounting(directory: Path) -> Accounting:
-    """Accounting of the manager's units, read from outside its namespace."""
+    """Accounting of the manager's units, read from outside its namespace or from within."""
     name = cgroup_name(directory)
     recorded = set(recorded_cgroups(directory))
     bases = {}
     for tree in cgroups.hierarchies():
+        if Path(tree.root).name == name:
+            bases[tree.controllers] = tree.mount  # as a unit of it sees: a rig's controller is one
         for path in recorded:
             if path.name == name and path.is_relative_to(tree.mount):
                 bases[tree.controllers] = path

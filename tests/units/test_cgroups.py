@@ -32,6 +32,12 @@ CONTAINER_V1 = """\
 600 590 0:28 /docker/f00 /sys/fs/cgroup/systemd ro master:11 - cgroup cgroup rw,xattr,name=systemd
 601 590 0:30 /docker/f00 /sys/fs/cgroup/memory ro master:13 - cgroup cgroup rw,memory
 """
+WITHIN_A_MANAGER = """\
+49 47 0:30 / /sys/fs/cgroup/cpuacct rw,relatime - cgroup cgroup rw,cpuacct
+57 47 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw
+65 63 0:30 /ours /sys/fs/cgroup/cpuacct rw,nosuid - cgroup cgroup rw,cpuacct
+72 63 0:38 / /sys/fs/cgroup/unified rw,nosuid - cgroup2 cgroup2 rw
+"""
 ODD = r"""
 36 35 98:0 / /mnt/with\040blank rw - ext4 /dev/sda1 rw,errors=continue
 50 35 0:30 / /cg rw - cgroup cgroup rw,none,name=odd
@@ -59,6 +65,12 @@ def test_in_a_container_paths_start_below_what_is_mounted() -> None:
     memory = by_controllers(CONTAINER_V1)["memory"]
     assert memory.directory("/docker/f00") == Path("/sys/fs/cgroup/memory")
     assert memory.directory("/docker/f00/a/b") == Path("/sys/fs/cgroup/memory/a/b")
+
+
+def test_what_is_mounted_over_another_is_what_shows() -> None:
+    trees = by_controllers(WITHIN_A_MANAGER)
+    assert trees["cpuacct"].directory("/ours/a") == Path("/sys/fs/cgroup/cpuacct/a")
+    assert trees[""].directory("/ours/a") == Path("/sys/fs/cgroup/unified/ours/a")
 
 
 @pytest.mark.parametrize("cgroup", ["/", "/docker", "/docker/f", "/docker/f00x", "/../other"])
