@@ -16,7 +16,7 @@ from hlsswarm.controller.text_files import read_headers
 from hlsswarm.core import plan_settings
 from hlsswarm.core.headers import ENVIRONMENT, Header, parse_header_file
 from hlsswarm.core.limits import size_text
-from hlsswarm.core.managers import MANAGER_KINDS
+from hlsswarm.core.managers import MANAGER_KINDS, remote_host
 from hlsswarm.core.plan import Plan
 from hlsswarm.core.quantities import format_duration
 from hlsswarm.core.setting import Setting
@@ -150,8 +150,23 @@ def add_manager(parser: argparse.ArgumentParser) -> None:
     add_settings(parser, [s for s in RUN_SETTINGS if s.name == "manager"])
 
 
-def check_manager(kind: str) -> str:
-    """The kind of manager, if there is such a kind. Raises UsageError."""
+def check_manager(kind: str, *, remote: bool = False) -> str:
+    """The kind of manager, if there is such a kind; one on another host only if `remote`.
+
+    Raises UsageError.
+    """
+    try:
+        host = remote_host(kind)
+    except ValueError as error:
+        raise UsageError(f"--manager: {error}.", hint="Give ssh:[USER@]HOST[:PORT].") from None
+    if host is not None:
+        if not remote:
+            raise UsageError(
+                "--manager ssh:HOST is for status and stop: what else a command needs beside "
+                "systemd (telemetry, files, secrets) would stay on this machine.",
+                hint=f"ssh {host} hlsswarm …   (--segment K/N shares a run between hosts)",
+            )
+        return kind
     if kind not in MANAGER_KINDS:
         raise UsageError(
             f"--manager {kind!r} is no kind of manager.",

@@ -19,7 +19,7 @@ STATUS_SCHEMA = "hlsswarm.status/1"
 
 def status(arguments: argparse.Namespace) -> ExitStatus:
     """Show runs and units."""
-    kind = check_manager(arguments.manager)
+    kind = check_manager(arguments.manager, remote=True)
     bound_logs(runtime_directory())
     found = runs.status(kind, usage=True, unit_usage=arguments.units)
     if arguments.json:
@@ -97,7 +97,7 @@ def _document(found: list[runs.RunStatus]) -> dict[str, object]:
 
 def stop(arguments: argparse.Namespace) -> ExitStatus:
     """End runs."""
-    kind = check_manager(arguments.manager)
+    kind = check_manager(arguments.manager, remote=True)
     wanted: list[str] = arguments.run
     if bool(wanted) == arguments.all:
         raise UsageError(

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hlsswarm.core import names
+from hlsswarm.core.managers import remote_host
 from hlsswarm.core.usage import Usage
 from hlsswarm.errors import UnitError
 from hlsswarm.units.connect import connect, release, running_managers
@@ -105,7 +106,7 @@ def stop(kind: str, runs: Sequence[str] | None) -> list[str]:
             stopped += here
         finally:
             release(manager)
-    for run in stopped:
+    for run in stopped if remote_host(kind) is None else ():
         remove_run_directory(runtime_directory() / run)
     return stopped
 

@@ -138,7 +138,12 @@ RUN_SETTINGS: tuple[Setting, ...] = (
         "PATH",
     ),
     Setting(
-        "manager", "systemd", "which systemd: auto, system, user or embedded", str, "auto", "KIND"
+        "manager",
+        "systemd",
+        "which systemd: auto, system, user or embedded; for status and stop also ssh:HOST",
+        str,
+        "auto",
+        "KIND",
     ),
     *(limit_setting(kind, "the whole swarm") for kind in SWARM_KINDS),
     *(limit_setting(kind, "one client", prefix="client-") for kind in CLIENT_KINDS),

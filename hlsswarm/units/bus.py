@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from pystemd import dbusexc
-from pystemd.dbuslib import DBus, DBusAddress, apply_signature, path_encode
+from pystemd.dbuslib import DBus, DBusAddress, DBusRemote, apply_signature, path_encode
 
+from hlsswarm.core.managers import remote_host
 from hlsswarm.core.unit_specs import Property
 from hlsswarm.errors import ManagerError, UnitError
 
@@ -51,16 +52,19 @@ class BusLostError(ManagerError):
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a manager's bus is: the system bus, the user's, or a private socket."""
+    """Where a manager's bus is: the system bus, the user's, a private socket, or another host."""
 
     kind: str
-    """`system`, `user` or `embedded`."""
+    """`system`, `user`, `embedded` or `ssh:HOST`."""
     socket_path: str | None = None
 
     def open(self) -> Bus:
         """A new connection. Raises ManagerError."""
         if self.kind == "embedded":
             raw = DBusAddress(f"unix:path={self.socket_path}".encode(), peer_to_peer=True)
+        elif (host := remote_host(self.kind)) is not None:
+            # sd-bus runs `ssh HOST systemd-stdio-bridge`: HOST's system bus, as that user.
+            raw = DBusRemote(host.encode())
         else:
             raw = DBus(user_mode=self.kind == "user")
         try:

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from hlsswarm.core import names
+from hlsswarm.core.managers import remote_host
 from hlsswarm.errors import ManagerError
 from hlsswarm.units import cgroups, embedded
-from hlsswarm.units.accounting import machine_accounting
+from hlsswarm.units.accounting import Accounting, machine_accounting
 from hlsswarm.units.bus import BusLostError, Endpoint
 from hlsswarm.units.manager import SystemdManager, UnitStatus
 from hlsswarm.units.runtime_directory import locked, remove_runs_of, runtime_directory
@@ -81,10 +82,25 @@ _OPENERS: dict[str, Callable[[OnCall | None], SystemdManager]] = {
 }
 
 
+def _remote(kind: str) -> SystemdManager:
+    """The system's manager of another host. Cgroups there cannot be read: it is asked instead."""
+    manager = SystemdManager(Endpoint(kind), Accounting(()))
+    try:
+        return _answering(manager)
+    except BusLostError as error:
+        host = remote_host(kind)
+        raise ManagerError(
+            f"systemd on {host} cannot be reached by ssh.",
+            hint=f"This has to work: ssh {host} systemd-stdio-bridge   (as root there)",
+        ) from error
+
+
 def connect(kind: str, *, on_call: OnCall | None = None) -> SystemdManager:
     """Open the manager of this kind. The caller holds the runtime directory's lock, because an
     embedded manager may have to be started. Raises ManagerError.
     """
+    if remote_host(kind) is not None:
+        return _remote(kind)
     if kind != "auto":
         return _OPENERS[kind](on_call)
     reasons = []
@@ -109,6 +125,9 @@ def running_managers(kind: str, *, needed: bool = True) -> Iterator[SystemdManag
 
     The leftovers of an embedded manager that was killed are removed on the way.
     """
+    if remote_host(kind) is not None:
+        yield _remote(kind)
+        return
     if kind in {"auto", "embedded"}:
         directory = embedded.directory_in(runtime_directory())
         if embedded.is_running(directory):

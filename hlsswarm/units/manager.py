@@ -16,6 +16,7 @@ from typing import Any
 
 from hlsswarm.core import names
 from hlsswarm.core.limits import LimitKind
+from hlsswarm.core.managers import remote_host
 from hlsswarm.core.unit_specs import MICROSECONDS, Property, UnitSpec
 from hlsswarm.core.usage import Usage
 from hlsswarm.errors import UnitError
@@ -36,6 +37,7 @@ from hlsswarm.units.bus import (
 )
 
 _REMEMBERED_JOBS = 10_000
+_NOT_ACCOUNTED = 2**64 - 1
 _PASSING = ("dead-before-auto-restart", "failed-before-auto-restart", "auto-restart-queued")
 
 
@@ -123,7 +125,7 @@ class SystemdManager:
 
     @property
     def kind(self) -> str:
-        """`system`, `user` or `embedded`."""
+        """`system`, `user`, `embedded` or `ssh:HOST`."""
         return self.endpoint.kind
 
     def version(self) -> str:
@@ -258,9 +260,26 @@ class SystemdManager:
         return str(text.decode())
 
     def usage(self, name: str) -> Usage:
-        """CPU, memory and tasks of a unit from its cgroup."""
+        """CPU, memory and tasks of a unit from its cgroup; of another host's, as systemd says."""
+        if remote_host(self.kind) is not None:
+            return self._told_usage(name)
         cgroup = self.control_group(name)
         return self.accounting.usage(cgroup) if cgroup else Usage()
+
+    def _told_usage(self, name: str) -> Usage:
+        told: dict[str, int | None] = {}
+        for figure in ("CPUUsageNSec", "MemoryCurrent", "TasksCurrent"):
+            try:
+                value = int(self._calls.get(unit_path(name), _interface(name), figure, "t"))
+            except (NoSuchUnitError, UnknownPropertyError):
+                return Usage()
+            told[figure] = None if value == _NOT_ACCOUNTED else value
+        nanoseconds = told["CPUUsageNSec"]
+        return Usage(
+            cpu_seconds=None if nanoseconds is None else nanoseconds / 1e9,
+            memory_bytes=told["MemoryCurrent"],
+            tasks=told["TasksCurrent"],
+        )
 
     def service_property_names(self) -> frozenset[str]:
         """The properties that this systemd's services have, by its own introspection."""
