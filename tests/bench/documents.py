@@ -76,6 +76,7 @@ def a_document() -> dict[str, Any]:
             swarm_row(
                 50,
                 pss_bytes=4_400_000.0,
+                memory_bytes_each=4_700_000.0,
                 cpu_seconds_per_second=0.0009,
                 start_cpu_seconds=0.014,
                 systemd_start_cpu_seconds=0.002,

@@ -30,7 +30,7 @@ def test_a_swarm_is_measured_from_outside() -> None:
         found = thousand.measure(Work(where, TINY, lambda _: None))
     (row,) = found["rows"]
     assert row["clients"] == 3
-    assert row["delivery"]["complete"] == 3 and row["delivery"]["expected"] >= 9
+    assert row["delivery"]["complete"] == 3 and row["delivery"]["expected"] >= 3
     assert row["controller"]["cpu_seconds"] > 0 and row["controller"]["open_files"] > 3
     assert row["controller"]["max_rss_bytes"] > 1e6
     assert row["stop_seconds"] <= row["exit_seconds"]
