@@ -122,6 +122,10 @@ class Machine:
         # At once: what the guest says while nobody listens is lost.
         self._shell = _Shell(self._directory / "shell.sock", self._alive)
 
+    def runs(self) -> bool:
+        """Whether its QEMU is there."""
+        return self._process is not None and self._process.poll() is None
+
     def crash(self) -> None:
         """The power goes off: nothing is written any more."""
         if self._process is not None:

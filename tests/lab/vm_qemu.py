@@ -74,6 +74,8 @@ class Settings:
     machine_type: MachineType = "q35"
     memory_mib: int = 1024
     processors: int = 2
+    tsc_khz: int = 0
+    """How fast the processor's own clock runs, if the guest has to be told."""
     credentials: Mapping[str, str] = field(default_factory=dict)
     """Further systemd credentials, by name."""
 
@@ -109,6 +111,8 @@ def kernel_words(settings: Settings) -> list[str]:
     words += ["fsck.mode=skip"]
     words += ["net.ifnames=0", "systemd.getty_auto=0", "systemd.show_status=0"]
     words += ["no_timer_check", f"systemd.hostname={settings.name}"]
+    if settings.tsc_khz:
+        words.append(f"tsc_early_khz={settings.tsc_khz}")
     if settings.lan:
         words.append(f"ip={settings.address}:::255.255.255.0::eth0:none")
     elif settings.forwards:
