@@ -22,7 +22,7 @@ let
 
   image = {
     name = "hlsswarm";
-    tag = hlsswarm.version;
+    tag = "latest";
     contents = [
       hlsswarm
       scripts

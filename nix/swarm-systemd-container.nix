@@ -13,7 +13,7 @@ let
 in
 dockerTools.streamLayeredImage {
   name = "hlsswarm-systemd";
-  tag = machine.config.services.hlsswarm.package.version;
+  tag = "latest";
   contents = [
     (runCommand "hlsswarm-systemd-root" { } ''
       mkdir -p $out

@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from hlsswarm.ffmpeg_minimal.build import options
+from hlsswarm.places import MINIMAL_FFMPEG_ENVIRONMENT
+from hlsswarm.units.embedded import SYSTEMD_ENVIRONMENT
 from tests.lab.apt_tree import REPOSITORY
 from tests.nix.private_nix import NIXPKGS, evaluate
 
+NIXPKGS_NAMES = {"ffmpeg": "ffmpeg-headless", "nginx-light": "nginx"}
+"""Debian's packages, where nixpkgs calls them otherwise."""
 ABSOLUTE = re.compile(r"""["=]((?:/usr)?/s?bin/[a-z-]+)""")
 """A program of Debian's, as our source names one for a unit."""
 
@@ -74,10 +78,17 @@ def test_no_unit_names_a_program_that_nixos_does_not_have(tmp_path: Path) -> Non
 def test_the_command_finds_what_it_needs() -> None:
     script = package("own.hlsswarm.buildCommand")
     assert "-I -m hlsswarm" in script
-    for name in ("ffmpeg-headless", "nginx", "openssl", "mediamtx", "systemd"):
-        assert re.search(rf"/nix/store/\w+-{name}", script), name
-    for variable in ("HLSSWARM_SYSTEMD", "HLSSWARM_FFMPEG_MINIMAL"):
+    for variable in (SYSTEMD_ENVIRONMENT, MINIMAL_FFMPEG_ENVIRONMENT):
         assert f"--set-default {variable} /nix/store/" in script
+    looked_for = {
+        found
+        for path in (REPOSITORY / "hlsswarm").rglob("*.py")
+        if path.parent.name != "ffmpeg_minimal"  # builds on Debian
+        for found in re.findall(r'find_program\([^)]*package="([^"]+)"', path.read_text())
+    }
+    assert {"ffmpeg", "nginx-light"} <= looked_for
+    for name in looked_for:
+        assert re.search(rf"/nix/store/\w+-{NIXPKGS_NAMES.get(name, name)}[^:]*/bin", script), name
 
 
 def test_images_differ_from_those_of_the_containerfile_in_what_they_are_made_of_alone() -> None:
