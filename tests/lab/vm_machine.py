@@ -109,7 +109,7 @@ class Machine:
         # It dies with us, even when we are killed; and Ctrl+C is not for it.
         self._process = subprocess.Popen(
             [
-                *("setpriv", "--pdeathsig", "KILL", "nice", "-n", "10"),
+                *("setpriv", "--pdeathsig", "KILL"),
                 *(*self._qemu.words(), *self._qemu.firmware(), *options),
             ],
             cwd=self._directory,

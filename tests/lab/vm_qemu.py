@@ -110,6 +110,7 @@ def kernel_words(settings: Settings) -> list[str]:
     words = ["root=/dev/vda", "rw", "console=ttyS0", "quiet", "panic=-1", "mitigations=off"]
     words += ["fsck.mode=skip"]
     words += ["net.ifnames=0", "systemd.getty_auto=0", "systemd.show_status=0"]
+    words += ["systemd.ssh_auto=no"]
     words += ["no_timer_check", f"systemd.hostname={settings.name}"]
     if settings.tsc_khz:
         words.append(f"tsc_early_khz={settings.tsc_khz}")
