@@ -66,4 +66,4 @@ let
     };
   };
 in
-dockerTools.streamLayeredImage image // { inherit image; }
+dockerTools.streamLayeredImage image // { inherit image scripts; }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -105,3 +106,19 @@ def test_images_differ_from_those_of_the_containerfile_in_what_they_are_made_of_
     assert set(config["ExposedPorts"]) == ports
     assert config["Cmd"] == ["--help"]
     assert package("own.test-origin-container.image.config.Cmd") == ["origin", "run"]
+
+
+def test_the_image_with_systemd_is_told_to_end_and_asked_for_its_health_as_the_other_one() -> None:
+    machine = '{ config.system.build.toplevel = "/nix/store/machine"; }'
+    config = package(
+        "(pkgs.callPackage ./nix/swarm-systemd-container.nix"
+        f" {{ inherit (own) swarm-container; machine = {machine}; }}).image.config"
+    )
+    text = (REPOSITORY / "containers/Containerfile.systemd").read_text()
+    assert f"STOPSIGNAL {config['StopSignal']}\n" in text
+    said = re.search(r"HEALTHCHECK .*\n\s+CMD (\[.*\])", text)
+    assert said is not None
+    assert [Path(word).name for word in json.loads(said[1])] == [
+        Path(word).name for word in config["Healthcheck"]["Test"][1:]
+    ]
+    assert f"CMD {json.dumps(config['Cmd'])}" in text
