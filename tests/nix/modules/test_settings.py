@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -100,6 +103,31 @@ def test_a_key_that_is_not_known_is_for_the_check_at_build() -> None:
     problems = read_rig(tomli_w.dumps(document)).problems
     assert [each.sentence for each in problems] == ["There is no setting 'ramp_rate'."]
     assert [each.hint for each in problems] == ["Is ramp-rate meant?"]
+
+
+@pytest.mark.parametrize(("text", "status"), [('manager = "system"', 0), ("a = 1", 104)])
+def test_the_build_lets_no_wrong_file_through(tmp_path: Path, text: str, status: int) -> None:
+    """Its script is run here, with programs and files of this machine in the store's places."""
+    script = machine(
+        "{ services.hlsswarm.enable = true; }",
+        "with config.services.hlsswarm; configFile.buildCommand or configFile.arguments.script",
+    )
+    (tmp_path / "settings.toml").write_text(text)
+    here = re.sub(r"/nix/store/\S+/bin/hlsswarm", f"{sys.executable} -m hlsswarm", script)
+    here, places = re.subn(r"/nix/store/\S+hlsswarm\.toml", f"{tmp_path}/settings.toml", here)
+    assert places == 1
+    done = subprocess.run(
+        ["bash", "-e", "-c", here],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin", "out": f"{tmp_path}/out", "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == status, done.stderr
+    assert (tmp_path / "out").exists() is (status == 0)
+    assert status == 0 or "hlsswarm.toml:1: a: There is no setting" in done.stdout
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.name)
