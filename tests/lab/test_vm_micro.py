@@ -34,11 +34,12 @@ def test_the_rig_of_a_guest_is_right(guest: vm_micro.Guest, tmp_path: Path) -> N
 
 
 def test_an_emulated_processor_encodes_little_unless_asked() -> None:
-    profiles = [
-        tomllib.loads(next(iter(settings(guest=guest).files.values())))["origin"][0]["profile"]
+    origins = [
+        tomllib.loads(next(iter(settings(guest=guest).files.values())))["origin"][0]
         for guest in ORIGINS
     ]
-    assert profiles == ["default", "stress", "4k-abr"]
+    assert [origin["profile"] for origin in origins] == ["default", "default", "4k-abr"]
+    assert ["set" in origin for origin in origins] == [False, True, False]
 
 
 def test_ports_of_both_guests_differ_and_are_only_the_loopbacks() -> None:

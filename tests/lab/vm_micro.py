@@ -34,9 +34,9 @@ ORIGIN_PORT = 17080
 ORIGIN_PORTS = {ORIGIN_PORT: 8080, 17122: 22, 17090: 9090}
 SWARM_PORTS = {17222: 22, 17190: 9090}
 _EMULATED: Mapping[str, object] = {
-    "profile": "stress",
+    "profile": "default",
     "encode": "once",
-    "set": ["180p.frame_rate=4", "180p.width=160", "180p.height=90"],
+    "set": ["720p.frame_rate=4", "720p.width=160", "720p.height=90"],
 }
 """What an emulated processor can encode."""
 
