@@ -70,7 +70,7 @@ test-origin: setup ## the test origin on port PORT: 720p, segments of 2 s
 
 test-origin-low-latency: setup ## 720p, segments of 1 s
 test-origin-4k-abr: setup ## five renditions up to 2160p, encoded once and played in a loop
-test-origin-stress: setup ## many requests for few bytes: four small renditions, segments of 1 s
+test-origin-stress: setup ## four small renditions, segments of 1 s: many requests
 test-origin-4k-abr: ORIGIN_FLAGS += --encode once
 $(ORIGINS):
 	@$(BIN)/hlsswarm origin start --profile $(@:test-origin-%=%) --port $(PORT) $(ORIGIN_FLAGS)
