@@ -47,6 +47,8 @@ class Load:
     sandbox: str = "strict"
     metrics: str = "off"
     out: Path | None = None
+    preflight: bool = True
+    """Whether `run` may refuse what it takes to be too much for the machine."""
     interrupt: bool = False
     """Ended by our SIGINT after `seconds`, so that the end can be timed."""
 
@@ -221,6 +223,18 @@ class Outcome:
         }
 
 
+def client_sizes(watched: Watched) -> Mapping[str, Any]:
+    """A look at the clients' memory: their processes', and what their cgroup is charged for."""
+    found = watched.slice
+    pids = found.pids() if found else set()
+    charged = found.memory_bytes() if found else None
+    return {
+        "pss_bytes": proc.mean_pss_bytes(pids),
+        "memory_bytes_each": charged and charged / watched.load.clients,
+        "processes": len(pids),
+    }
+
+
 def watch(
     place: Place, stream: Stream, load: Load, *, label: str, look: Look | None = None
 ) -> Outcome:
@@ -278,6 +292,8 @@ def _words(place: Place, stream: Stream, load: Load, label: str) -> list[str]:
     words += ["--ffmpeg", place.ffmpegs.get(load.ffmpeg, load.ffmpeg), "--sandbox", load.sandbox]
     words += ["--user-agent", _agent(label), "--json", str(_summary(place, label))]
     words += ["--metrics", load.metrics]
+    if not load.preflight:
+        words.append("--skip-preflight")
     if not load.interrupt:
         words += ["--duration", f"{load.seconds:g}s"]
     return words + (["--out", str(load.out)] if load.out else [])

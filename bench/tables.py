@@ -113,6 +113,7 @@ def clients_table(document: Document) -> str:
         (
             f"{one['ffmpeg']}, {one['sandbox']}",
             megabytes(one["pss_bytes"]),
+            megabytes(one["memory_bytes_each"]),
             _number(one["cpu_seconds_per_second"], ".2f", "ms/s", 1000),
             milliseconds(one["start_cpu_seconds"]),
             milliseconds(one["systemd_start_cpu_seconds"]),
@@ -120,7 +121,7 @@ def clients_table(document: Document) -> str:
         )
         for one in rows(document, "clients")
     ]
-    head = ("ffmpeg, sandbox", "memory (PSS)", "CPU while it plays", "CPU to start")
+    head = ("ffmpeg, sandbox", "PSS", "cgroup", "CPU while it plays", "CPU to start")
     return markdown((*head, "systemd's CPU a start", "received everything"), body)
 
 
@@ -177,13 +178,20 @@ def capacity_table(document: Document) -> str:
                 share(one.get("machine_busy_share")),
                 share(one["controller"]["steady_share"]) if ran else _NOTHING,
                 megabytes(one.get("pss_bytes")),
+                megabytes(one.get("memory_bytes_each")),
                 megabytes(one["controller"]["max_rss_bytes"]) if ran else _NOTHING,
                 seconds(one["delivery"]["full_seconds"]) if ran else _NOTHING,
                 one.get("gives_out", ""),
             )
         )
     head = ["clients", "received everything", "segments", "machine busy", "controller"]
-    head += ["PSS each", "controller's memory", "all have a segment", "what gives out"]
+    head += [
+        "PSS each",
+        "cgroup each",
+        "controller's memory",
+        "all have a segment",
+        "what gives out",
+    ]
     return markdown(head, body)
 
 

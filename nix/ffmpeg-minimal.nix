@@ -37,7 +37,10 @@ stdenv.mkDerivation {
     "--pkg-config=${stdenv.cc.targetPrefix}pkg-config"
   ]
   ++ options;
-  postPatch = "patchShebangs .";
+  postPatch = ''
+    patchShebangs .
+    sed -i -f ${../hlsswarm/ffmpeg_minimal/source.sed} fftools/ffmpeg.c
+  '';
 
   strictDeps = true;
   nativeBuildInputs = [ pkg-config ];

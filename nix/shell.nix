@@ -3,12 +3,23 @@
 let
   inherit (pkgs) lib;
   inherit (lib.importTOML ../pyproject.toml) project;
-  name = requirement: builtins.head (builtins.match "([A-Za-z0-9_-]+).*" requirement);
-  # ruff and mypy are programs of their own, and nixpkgs does not have the stubs of every library.
-  isLibrary = name: name != "ruff" && name != "mypy" && !lib.hasPrefix "types-" name;
-  needed = project.dependencies ++ project.optional-dependencies.test;
+  # "PyYAML>=6" is python3.pkgs.pyyaml
+  name = requirement: lib.toLower (builtins.head (builtins.match "([A-Za-z0-9_-]+).*" requirement));
+  inherit (project) dependencies optional-dependencies;
   python = pkgs.python3.withPackages (
-    python: map (name: python.${name}) (lib.filter isLibrary (map name needed))
+    python:
+    map (requirement: python.${name requirement}) dependencies
+    # ruff and mypy come below; of what only some tests want, nixpkgs has a part.
+    ++ map (requirement: python.${name requirement}) (
+      lib.filter (
+        requirement:
+        python ? ${name requirement}
+        && !lib.elem (name requirement) [
+          "mypy"
+          "ruff"
+        ]
+      ) optional-dependencies.test
+    )
   );
 in
 pkgs.mkShell {

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from bench import proc
 from bench.parts import Document, Work
 from bench.place import stream
-from bench.swarm import Load, Outcome, Watched, watch
+from bench.swarm import Load, Outcome, client_sizes, watch
 
 _RATE = 10.0
 
@@ -28,14 +24,9 @@ def measure(work: Work) -> Document:
                     sandbox=sandbox,
                 )
                 label = f"client{ffmpeg[0]}{sandbox[0]}"
-                outcome = watch(work.place, made, load, label=label, look=_look)
+                outcome = watch(work.place, made, load, label=label, look=client_sizes)
                 rows.append(outcome.as_dict() | _each(outcome))
     return {"rows": rows}
-
-
-def _look(watched: Watched) -> Mapping[str, Any]:
-    pids = watched.slice.pids() if watched.slice else set()
-    return {"pss_bytes": proc.mean_pss_bytes(pids), "processes": len(pids)}
 
 
 def _each(outcome: Outcome) -> Document:
@@ -49,7 +40,7 @@ def _each(outcome: Outcome) -> Document:
         played = outcome.first.seconds - outcome.load.ramp_seconds / 2
         start = used / clients - played * steady / clients
     return {
-        "pss_bytes": outcome.looked["pss_bytes"],
+        **outcome.looked,
         "cpu_seconds_per_second": None if steady is None else steady / clients,
         "start_cpu_seconds": start,
         "systemd_start_cpu_seconds": outcome.first.systemd_cpu_seconds / clients,

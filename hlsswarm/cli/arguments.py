@@ -28,6 +28,7 @@ examples:
   hlsswarm run http://127.0.0.1:8080/stream.m3u8
   hlsswarm run -clients 50 -ramp-rate 5 -duration 30m https://cdn.example/live/master.m3u8
   hlsswarm run --clients 200 --ramp-rate 20 --duration 1m --out results URL
+  hlsswarm run --clients 5000 --segment 2/5 --out results-2 URL   one of five machines' shares
   hlsswarm run --print-cmd URL          show the command and the unit, and start nothing
   hlsswarm run --memory-max 4G --cpu-quota 150% URL
 

@@ -28,6 +28,7 @@ from hlsswarm.cli.limit_arguments import LIMIT_EXAMPLES, add_set_limit
 from hlsswarm.cli.origin_arguments import ORIGIN_EXAMPLES, add_demo, add_origin
 from hlsswarm.cli.report_arguments import REPORT_EXAMPLES, add_report
 from hlsswarm.cli.rig_arguments import RIG_EXAMPLES, SERVE_EXAMPLES, add_rig, add_serve
+from hlsswarm.cli.size_arguments import SIZE_EXAMPLES, add_size
 from hlsswarm.cli.stream_arguments import (
     CONSUME_EXAMPLES,
     PUBLISH_EXAMPLES,
@@ -147,6 +148,13 @@ COMMANDS: tuple[Command, ...] = (
         "examples:\n  hlsswarm doctor --clients 1000 --ramp-rate 50\n",
         _add_doctor,
         "run_command.doctor",
+    ),
+    Command(
+        "size",
+        "compute how many machines so many viewers take",
+        SIZE_EXAMPLES,
+        add_size,
+        "size_command.size",
     ),
     Command(
         "report",

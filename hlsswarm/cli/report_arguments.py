@@ -9,7 +9,7 @@ REPORT_EXAMPLES = """\
 examples:
   hlsswarm report results
   hlsswarm report results --format html --output report.html
-  hlsswarm report host-a host-b --format json     runs of several hosts as one
+  hlsswarm report host-a host-b --format json     runs of several hosts, or segments, as one
   hlsswarm report results --format junit --judge  exit status of the verdict, for a pipeline
 """
 REPORT_FORMATS = ("text", "json", "html", "junit", "csv")

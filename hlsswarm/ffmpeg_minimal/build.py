@@ -1,9 +1,11 @@
 """Builds an ffmpeg that can play HLS and nothing else, from Debian's own source package.
 
-    apt's source package ─► configure.options ─► make ─► CACHE/ffmpeg-minimal/VERSION-HASH/ffmpeg
+    apt's source package ─► source.sed ─► configure.options ─► make
+                              ─► CACHE/ffmpeg-minimal/VERSION-HASH/ffmpeg
 
-A client with it needs about half the memory, and a third of the CPU at its start.
+A client with it needs a fifth of the memory and an eighth of the CPU at its start (docs/client.md).
 Linked statically: thousands of processes share its pages, and none waits for a dynamic linker.
+apt checks the archive's signature and the .dsc, dpkg-source the checksums that the .dsc has.
 Knows nothing of units; what uses it: telemetry/ffmpeg_program.
 """
 
@@ -28,6 +30,8 @@ from hlsswarm.programs import find_program
 
 PACKAGES = ("gcc", "libc6-dev", "make", "pkg-config", "libmbedtls-dev", "dpkg-dev", "xz-utils")
 """What Debian calls what the build needs."""
+_EDITED = "fftools/ffmpeg.c"
+"""What source.sed is for."""
 _STATIC = ("--pkg-config-flags=--static", "--extra-ldexeflags=-static")
 _HEADER = Path("/usr/include/mbedtls/ssl.h")
 _BUILD_TIMEOUT_SECONDS = 1800
@@ -38,9 +42,18 @@ Say = Callable[[str], None]
 
 def options() -> list[str]:
     """The options for `configure`, as configure.options has them."""
-    text = resources.files(__package__).joinpath("configure.options").read_text(encoding="utf-8")
+    return _lines("configure.options")
+
+
+def _lines(name: str) -> list[str]:
+    text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
     lines = (line.strip() for line in text.splitlines())
     return [line for line in lines if line and not line.startswith("#")]
+
+
+def _recipe() -> list[str]:
+    """All that makes this build another than that of the same source; kept beside the program."""
+    return [*options(), *_STATIC, *_lines("source.sed")]
 
 
 def build(say: Say, *, again: bool = False) -> Path:
@@ -49,7 +62,7 @@ def build(say: Say, *, again: bool = False) -> Path:
     """
     home = cache_directory() / "ffmpeg-minimal"
     program = minimal_ffmpeg()
-    if not again and _built_options(program) == options():
+    if not again and _built_with(program) == _recipe():
         say("It is built already.")
         return program
     _check_tools()
@@ -72,10 +85,10 @@ def build(say: Say, *, again: bool = False) -> Path:
     return program
 
 
-def _built_options(program: Path) -> list[str]:
-    """What the program there was built with; nothing when there is none."""
+def _built_with(program: Path) -> list[str]:
+    """The recipe of the program there; nothing when there is none."""
     try:
-        return (program.parent / "configure.options").read_text().splitlines()
+        return (program.parent / "recipe").read_text().splitlines()
     except OSError:
         return []
 
@@ -113,8 +126,8 @@ def _version(description: Path) -> str:
 
 
 def _identity(description: Path) -> str:
-    """What makes two builds the same: the source (its .dsc has checksums) and the options."""
-    words = "\n".join([*options(), *_STATIC]).encode()
+    """What makes two builds the same: the source (its .dsc has checksums) and the recipe."""
+    words = "\n".join(_recipe()).encode()
     return hashlib.sha256(description.read_bytes() + words).hexdigest()[:12]
 
 
@@ -127,6 +140,13 @@ def _unpacked(description: Path, work: Path) -> Path:
 
 
 def _compile(tree: Path) -> Path:
+    words = [
+        "sed",
+        "--in-place",
+        *(f"--expression={line}" for line in _lines("source.sed")),
+        _EDITED,
+    ]
+    _run(words, tree, "The source could not be edited")
     _run(["./configure", *options(), *_STATIC], tree, "ffmpeg's configure failed")
     jobs = len(os.sched_getaffinity(0))
     _run(["make", f"-j{jobs}", "ffmpeg"], tree, "ffmpeg could not be built")
@@ -156,7 +176,7 @@ def _put(program: Path, place: Path, work: Path) -> None:
     fresh = work / "fresh"
     fresh.mkdir()
     shutil.copy2(program, fresh / "ffmpeg")
-    (fresh / "configure.options").write_text("\n".join(options()) + "\n")
+    (fresh / "recipe").write_text("\n".join(_recipe()) + "\n")
     shutil.rmtree(place, ignore_errors=True)
     fresh.rename(place)
 

@@ -22,7 +22,7 @@ from hlsswarm.core.measurements import Measurements
 
 BUCKETS_SECONDS = (
     *(0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25),
-    *(0.5, 1.0, 2.0, 4.0, 6.0, 10.0, 20.0),
+    *(0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0, 20.0),
 )
 LATENCY_BUCKETS_SECONDS = (0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0, 60.0)
 """Live latency is some Target Durations: the borders stand close where those are."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,6 +65,20 @@ def test_runs_take_it_by_themselves_and_say_so(here: Place, program: Path, strea
         abs(summary["segments"]["bytes"] - sum(line.body_bytes for line in segments))
         <= 0.02 * (summary["segments"]["bytes"])
     )
+
+
+def test_each_line_that_it_logs_is_one_write(program: Path) -> None:
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # a packet is a write
+    words = [str(program), "-hide_banner", "-nostdin", "-loglevel", "repeat+level+verbose"]
+    with ours, its:
+        done = subprocess.run([*words, "-i", "http://127.0.0.1:1/x.m3u8"], stderr=its, check=False)
+        its.close()
+        writes = []
+        while packet := ours.recv(65536):
+            writes.append(packet)
+    assert done.returncode != 0
+    assert any(line.startswith(b"[tcp @ ") and b"] [verbose] " in line for line in writes)
+    assert [line for line in writes if not line.endswith(b"\n")] == []
 
 
 def test_another_may_be_named(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from tests.lab.apt_tree import REPOSITORY
 from tests.nix.private_nix import NIXPKGS, STUB, nix
 
 FILES = (
-    *("flake.nix", "flake.lock", "nix", "nixos-modules", "systemd", "containers"),
+    *("flake.nix", "flake.lock", "nix", "nixos-modules", "systemd", "containers", "monitoring"),
     *("hlsswarm", "tests/vm", "pyproject.toml", "README.md"),
 )
 """Without what nobody evaluates: environments, caches, and other tests."""

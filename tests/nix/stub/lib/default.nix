@@ -89,7 +89,10 @@ let
     escapeShellArgs = concatMapStringsSep " " escapeShellArg;
     versionOlder = a: b: builtins.compareVersions b a == 1;
     versionAtLeast = a: b: !versionOlder a b;
-    isStringLike = value: isString value || isPath value || value ? outPath || value ? __toString;
+    isStringLike =
+      value:
+      isString value || isPath value || isAttrs value && (value ? outPath || value ? __toString);
+    toInt = text: builtins.fromJSON (head (match "[ \t]*0*(-?[0-9]+)[ \t]*" text));
     fileContents = path: removeSuffix "\n" (builtins.readFile path);
   };
 

@@ -2,17 +2,31 @@
 # and keep what they were given: as attributes, as nixpkgs' derivations do, and as `arguments`.
 { lib, system }:
 let
+  # What a derivation would have in its environment: so it is evaluated, and makes a difference.
+  text =
+    name: value:
+    if builtins.isString value || lib.isDerivation value then
+      { ${name} = "${value}"; }
+    else if builtins.isList value && lib.all lib.strings.isStringLike value then
+      { ${name} = map (one: "${one}") value; }
+    else if name == "config" then
+      { ${name} = builtins.toJSON value; }
+    else
+      { };
   # What a function was given stays visible as `arguments`.
   fake =
     name: arguments:
     let
-      made = derivation {
-        inherit name system;
-        builder = "/bin/false";
-      };
+      made = derivation (
+        lib.concatMapAttrs text (removeAttrs arguments [ "name" ])
+        // {
+          inherit name system;
+          builder = "/bin/false";
+        }
+      );
       package =
-        arguments
-        // made
+        made
+        // arguments
         // {
           inherit name arguments;
           pname = arguments.pname or name;
@@ -85,6 +99,7 @@ let
       "pystemd"
       "pytest"
       "pytestCheckHook"
+      "pyyaml"
       "rich"
       "sdnotify"
       "setuptools"
@@ -181,13 +196,13 @@ let
     arguments:
     arguments
     // {
-      machines = lib.mapAttrs (
-        _: module:
+      machines = map (
+        module:
         (import ../nixos/lib/eval-config.nix {
           inherit system;
           modules = [ module ];
         }).config.system.build.toplevel
-      ) arguments.nodes;
+      ) (lib.attrValues arguments.nodes);
     };
 
   callPackageWith =
