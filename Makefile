@@ -16,6 +16,8 @@ PACKAGES_BUILD := python3-venv python3-dev gcc libc6-dev pkg-config libsystemd-d
 # What `hlsswarm ffmpeg build` needs besides.
 PACKAGES_FFMPEG := make dpkg-dev xz-utils libmbedtls-dev
 PACKAGES_TEST := $(PACKAGES_FFMPEG) dbus dbus-user-session libpam-systemd util-linux procps iproute2 openssl openssh-server chromium fonts-dejavu-core
+# Images are built and run by tests: buildah, podman, and a base by mmdebstrap.
+PACKAGES_TEST += buildah podman runc mmdebstrap debian-archive-keyring
 
 # What the disk of a virtual machine is made with; QEMU is unpacked, not installed.
 PACKAGES_VM := mmdebstrap e2fsprogs debian-archive-keyring

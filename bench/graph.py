@@ -12,7 +12,7 @@ from bench.results import rows
 
 _WIDTH: Final = 460
 _HEIGHT: Final = 320
-_LEFT, _TOP, _RIGHT, _BOTTOM = 64, 44, 16, 46
+_LEFT, _TOP, _RIGHT, _BOTTOM = 64, 44, 28, 46
 _COLOURS: Final = ("#1f6feb", "#d4691a", "#2e8b57", "#8a4fbf")
 _STEPS: Final = (1, 2, 2.5, 5, 10)
 

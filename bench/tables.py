@@ -318,6 +318,6 @@ def with_tables(text: str, document: Document) -> str:
     """
 
     def filled(match: re.Match[str]) -> str:
-        return f"<!-- bench: {match[1]} -->\n{table(document, match[1])}\n<!-- end -->"
+        return f"<!-- bench: {match[1]} -->\n\n{table(document, match[1])}\n\n<!-- end -->"
 
     return _PLACE.sub(filled, text)

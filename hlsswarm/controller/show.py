@@ -6,6 +6,7 @@ import dataclasses
 
 from hlsswarm.controller.preflight import Look, select_unseen
 from hlsswarm.controller.swarm import SCRIPTS, TELEMETRY_SOCKET
+from hlsswarm.core import network_namespaces
 from hlsswarm.core.commands import client_command, notes
 from hlsswarm.core.headers import redact, redact_command
 from hlsswarm.core.plan import Plan
@@ -63,8 +64,13 @@ def shown_client(plan: Plan) -> tuple[tuple[str, ...], UnitSpec, tuple[str, ...]
         telemetry_socket=directory / TELEMETRY_SOCKET,
         restart=RestartPolicy(plan.backoff, plan.seed),
         limits=plan.client_limits,
-        more=Sandbox(
-            profile="client", level=plan.sandbox, readable=shown_for_program(program.path)
-        ).properties(ALL_PARTS),
+        more=(
+            *Sandbox(
+                profile="client", level=plan.sandbox, readable=shown_for_program(program.path)
+            ).properties(ALL_PARTS),
+            *network_namespaces.properties(
+                network_namespaces.namespace_of(0, plan.network_namespaces)
+            ),
+        ),
     )
     return command, spec, tuple(told)

@@ -191,9 +191,8 @@ def accounting(directory: Path) -> Accounting:
     recorded = set(recorded_cgroups(directory))
     bases = {}
     for tree in cgroups.hierarchies():
-        if Path(tree.root).name == name:
-            bases[tree.controllers] = tree.mount  # as a unit of it sees: a rig's controller is one
         for path in recorded:
             if path.name == name and path.is_relative_to(tree.mount):
-                bases[tree.controllers] = path
+                # To the manager's own units (a rig's controller is one) it is the top of the tree.
+                bases[tree.controllers] = path if path.is_dir() else tree.mount
     return machine_accounting(bases)

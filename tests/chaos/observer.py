@@ -15,7 +15,7 @@ from tests.chaos.worlds import Process, Unit, World, metrics, players, processes
 LOOK_SECONDS = 0.5
 _CLIENT = re.compile(r"hlsswarm-(?P<swarm>[a-z0-9]+)-client-(?P<number>\d+)\.service")
 # What a controller says of itself begins anew with it.
-_OWN = ("hlsswarm_controller_", "hlsswarm_dbus_", "hlsswarm_start_lateness", "python_", "process_")
+_OWN = ("hlsswarm_controller_", "hlsswarm_dbus_", "hlsswarm_ramp_lateness_", "python_", "process_")
 _OURS = {"ffmpeg", "nginx"}
 
 

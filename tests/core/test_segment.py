@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hlsswarm.core.commands import ClientOptions
 from hlsswarm.core.plan import CLIENTS_MAX, Plan
 from hlsswarm.core.ramp import Start
+from hlsswarm.core.rig_reading import read_rig
 from hlsswarm.core.segment import WHOLE, Segment, parse_segment
 from hlsswarm.errors import UsageError
 
@@ -118,3 +119,14 @@ def test_a_share_that_no_machine_carries_is_refused() -> None:
     assert refused.value.hint == "Cut the plan into 10 segments or more."
     with pytest.raises(UsageError, match="makes no swarm"):
         dataclasses.replace(million, segment=WHOLE)
+
+
+def test_a_rigs_file_says_it_too() -> None:
+    text = f'[[swarm]]\nname = "a"\nurl = "{URL}"\nclients = 12\nsegment = "2/5"\n'
+    config = read_rig(text).config
+    assert config is not None
+    (item,) = config.items()
+    assert item.options.segment == Segment(2, 5)
+    assert list(item.options.client_numbers) == [2, 7, 12]
+    wrong = read_rig(text.replace("2/5", "6/5"))
+    assert [problem.where for problem in wrong.problems] == ["swarm[1].segment"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import socket
@@ -17,24 +16,8 @@ from hlsswarm.ffmpeg_minimal import build as built
 from hlsswarm.ffmpeg_minimal.debian import NotFetchedError, machines_suite
 from hlsswarm.programs import is_ours_alone
 from hlsswarm.telemetry.ffmpeg_program import find_client_ffmpeg, find_ffmpeg
-from tests.support import REPOSITORY, Origin, Place, origin, place
-
-CACHE = REPOSITORY / ".cache" / "hlsswarm"
-
-
-@pytest.fixture(scope="module")
-def here() -> Iterator[Place]:
-    with place() as made:
-        environment = {**made.environment}
-        del environment["HLSSWARM_FFMPEG_MINIMAL"]
-        yield dataclasses.replace(made, environment=environment)
-
-
-@pytest.fixture(scope="module")
-def program(here: Place) -> Path:
-    """Built once, and kept in the cache for the next time."""
-    here.done("ffmpeg", "build", timeout_seconds=900)
-    return CACHE / "ffmpeg-minimal" / "current" / "ffmpeg"
+from tests.ffmpeg_minimal.conftest import CACHE
+from tests.support import Origin, Place, origin
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +54,9 @@ def test_each_line_that_it_logs_is_one_write(program: Path) -> None:
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # a packet is a write
     words = [str(program), "-hide_banner", "-nostdin", "-loglevel", "repeat+level+verbose"]
     with ours, its:
-        done = subprocess.run([*words, "-i", "http://127.0.0.1:1/x.m3u8"], stderr=its, check=False)
+        done = subprocess.run(
+            [*words, "-i", "http://127.0.0.1:1/x.m3u8"], stderr=its.fileno(), check=False
+        )
         its.close()
         writes = []
         while packet := ours.recv(65536):

@@ -17,7 +17,7 @@ from tests.lab.prometheus import Prometheus, prometheus
 from tests.monitoring.files import RULES
 from tests.support import Place, free_port, place, wait_for
 
-CLIENTS = 10
+CLIENTS, RIG_CLIENTS = 10, 2
 _RIG = """\
 [metrics]
 listen = "127.0.0.1:{metrics}"
@@ -25,7 +25,7 @@ listen = "127.0.0.1:{metrics}"
 [[swarm]]
 name = "evening"
 url = "{url}"
-clients = 2
+clients = {clients}
 ramp-rate = 5
 """
 _NODE = """\
@@ -89,7 +89,7 @@ def live() -> Iterator[Live]:
         origin, run_metrics, rig_metrics = free_port(), free_port(), free_port()
         url = f"http://127.0.0.1:{origin}/stream.m3u8"
         configuration = made.root / "rig.toml"
-        configuration.write_text(_RIG.format(metrics=rig_metrics, url=url))
+        configuration.write_text(_RIG.format(metrics=rig_metrics, url=url, clients=RIG_CLIENTS))
         made.done("origin", "start", "--port", str(origin), "--encode", "once")
         targets = {"hlsswarm": rig_metrics, "hlsswarm-run": run_metrics}
         with prometheus(Path(directory), targets, RULES) as server:
@@ -103,7 +103,9 @@ def live() -> Iterator[Live]:
                 *("--run-id", "lab", url),
             )
             running = Live(made, server, run_metrics, rig_metrics)
-            running.wait_for("all clients", f"sum(hlsswarm_clients_active) == {CLIENTS + 2}")
+            running.wait_for(
+                "all clients", f"sum(hlsswarm_clients_active) == {CLIENTS + RIG_CLIENTS}"
+            )
             made.done(
                 *("fault", "start", "--port", str(origin), "status=503", "share=60%", "for=3s")
             )

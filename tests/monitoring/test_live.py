@@ -24,7 +24,7 @@ from tests.monitoring.files import (
     rules,
     variable_queries,
 )
-from tests.monitoring.live import Live, live
+from tests.monitoring.live import RIG_CLIENTS, Live, live
 
 _VARIABLES = {"$__rate_interval": "10s", "$__range": "1m", "$__interval": "1s"}
 
@@ -121,3 +121,11 @@ def test_merged_over_hosts_it_is_one_series_of_a_kind(running: Live) -> None:
     )
     found = sorted(result["metric"]["kind"] for result in kinds["result"])
     assert found == ["playlist", "segment"]
+
+
+def test_a_rig_tells_of_its_own_work_and_of_what_its_clients_use(running: Live) -> None:
+    value = running.server.value
+    assert value('hlsswarm_ramp_lateness_seconds_count{job="hlsswarm"}') == RIG_CLIENTS
+    assert (value('hlsswarm_dbus_call_seconds_count{job="hlsswarm"}') or 0) > RIG_CLIENTS
+    for name in ("memory_bytes", "cpu_seconds_total"):
+        assert value(f'hlsswarm_clients_{name}{{job="hlsswarm", swarm="evening"}}'), name

@@ -47,7 +47,7 @@ def test_a_killed_daemon_is_missed_by_nobody(rig: Daemon) -> None:
     after = rig.metrics()
     assert rig.processes() == processes
     counters = [key for key in before if key[0].endswith(("_total", "_count", "_bucket"))]
-    own = "hlsswarm_controller_", "hlsswarm_dbus_", "hlsswarm_start_lateness", "python_", "process_"
+    own = "hlsswarm_controller_", "hlsswarm_dbus_", "hlsswarm_ramp_lateness_", "python_", "process_"
     backwards = {
         key: (before[key], after.get(key))
         for key in counters

@@ -33,10 +33,10 @@ CONTAINER_V1 = """\
 601 590 0:30 /docker/f00 /sys/fs/cgroup/memory ro master:13 - cgroup cgroup rw,memory
 """
 WITHIN_A_MANAGER = """\
-49 47 0:30 / /sys/fs/cgroup/cpuacct rw,relatime - cgroup cgroup rw,cpuacct
-57 47 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw
-65 63 0:30 /ours /sys/fs/cgroup/cpuacct rw,nosuid - cgroup cgroup rw,cpuacct
-72 63 0:38 / /sys/fs/cgroup/unified rw,nosuid - cgroup2 cgroup2 rw
+908 906 0:30 /.. /sys/fs/cgroup/cpuacct rw,relatime - cgroup cgroup rw,cpuacct
+916 906 0:38 /.. /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw
+926 924 0:30 / /sys/fs/cgroup/cpuacct rw,nosuid - cgroup cgroup rw,cpuacct
+933 924 0:38 / /sys/fs/cgroup/unified rw,nosuid - cgroup2 cgroup2 rw
 """
 ODD = r"""
 36 35 98:0 / /mnt/with\040blank rw - ext4 /dev/sda1 rw,errors=continue
@@ -69,8 +69,8 @@ def test_in_a_container_paths_start_below_what_is_mounted() -> None:
 
 def test_what_is_mounted_over_another_is_what_shows() -> None:
     trees = by_controllers(WITHIN_A_MANAGER)
-    assert trees["cpuacct"].directory("/ours/a") == Path("/sys/fs/cgroup/cpuacct/a")
-    assert trees[""].directory("/ours/a") == Path("/sys/fs/cgroup/unified/ours/a")
+    assert trees["cpuacct"].directory("/a") == Path("/sys/fs/cgroup/cpuacct/a")
+    assert trees[""].directory("/a") == Path("/sys/fs/cgroup/unified/a")
 
 
 @pytest.mark.parametrize("cgroup", ["/", "/docker", "/docker/f", "/docker/f00x", "/../other"])
