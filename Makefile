@@ -6,6 +6,12 @@ DEMO_FLAGS ?=
 SUITES ?= trixie forky
 VM_TESTS ?=
 BENCH ?=
+# Of a test origin (ORIGIN_FLAGS="--encode once --listen 0.0.0.0") and of a MicroVM.
+ORIGIN_FLAGS ?=
+MICROVM_FLAGS ?=
+PROFILE ?=
+URL ?=
+CLIENTS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -30,64 +36,65 @@ UNITDIR := $(PREFIX)/lib/systemd/system
 CATALOGDIR := /usr/lib/systemd/catalog
 POLKITDIR := $(PREFIX)/share/polkit-1/rules.d
 
-.PHONY: nix-check bench vm-image vm-test install ffmpeg-minimal help setup demo test test-versions lint format clean packages packages-test packages-vm
+ORIGINS := test-origin-low-latency test-origin-4k-abr test-origin-stress
 
+.PHONY: help setup demo dev install clean test-origin $(ORIGINS) test-origin-stop \
+  microvm-check-kvm microvm-origin microvm-swarm vm-image containers build ffmpeg-minimal \
+  test check lint format test-versions vm-test nix-check bench packages packages-test packages-vm
+
+# A line of help is a target and, behind two #, what it does; a group begins with a line of three.
 help:
-	@echo "make setup   install what is missing (apt packages, $(VENV)); then $(BIN)/hlsswarm works"
-	@echo "make demo    test origin + 20 clients for 30 s + summary + hlsswarm-report/  (PORT=$(PORT))"
-	@echo "make test    all tests, on a real systemd, ffmpeg and nginx"
-	@echo "make test-versions   the tests with real streams on ffmpeg of Debian's $(SUITES)"
-	@echo "make vm-test tests on a virtual machine: Debian trixie, cgroup v2  (VM_TESTS=smoke,restart)"
-	@echo "make vm-image   the disk and kernel that those boot"
-	@echo "make nix-check   evaluate the Nix flake  (HLSSWARM_NIXPKGS=DIR)"
-	@echo "make install the program and its service on this machine  (PREFIX=$(PREFIX), DESTDIR)"
-	@echo "make ffmpeg-minimal   build an ffmpeg that only plays, for cheaper clients"
-	@echo "make bench   what it costs, and how far it goes: half an hour  (BENCH=--quick)"
-	@echo "make lint    ruff and mypy alone"
-	@echo "make clean   remove $(VENV) and what tests have cached"
+	@echo "hlsswarm: real ffmpeg HLS clients as systemd units. Targets install what they need."
+	@awk -F ':.*## ' \
+	  '/^### / { printf "\n%s\n", substr($$0, 5) } \
+	   /^[a-z0-9-]+:.*## / { printf "  make %-26s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo; echo "Variables: PORT=$(PORT) PREFIX=$(PREFIX) VM_TESTS=smoke,restart TEST_FLAGS=-x BENCH=--quick"
+	@echo "           ORIGIN_FLAGS='--encode once' PROFILE= URL= CLIENTS= (MicroVMs)"
 
-setup: packages $(VENV)/.hlsswarm-installed
+### To begin
+setup: packages $(VENV)/.hlsswarm-installed ## what is missing, by apt and pip; then .venv/bin/hlsswarm works
 
-demo: setup
+demo: setup ## test origin + 20 clients for 30 s + summary + hlsswarm-report/
 	@echo "==> hlsswarm demo --port $(PORT) $(DEMO_FLAGS)"
 	@$(BIN)/hlsswarm demo --port $(PORT) $(DEMO_FLAGS)
 
-test: setup packages-test $(VENV)/.hlsswarm-test-installed
-	@echo "==> pytest"
-	@$(BIN)/python -m pytest $(TEST_FLAGS)
+# With Nix its shell; without, one with the tools of $(VENV) in PATH.
+dev: setup packages-test $(VENV)/.hlsswarm-test-installed ## a shell with hlsswarm, pytest, ruff, mypy in PATH
+	@if command -v nix >/dev/null; then exec nix develop; fi; \
+	echo "==> a shell with $(BIN) in PATH; \`exit\` leaves it"; \
+	PATH="$(CURDIR)/$(BIN):$$PATH" exec "$${SHELL:-/bin/sh}"
 
-# The tests that play real streams, on the ffmpegs of later Debian suites as well.
-test-versions: setup packages-test $(VENV)/.hlsswarm-test-installed
-	@echo "==> fetching ffmpeg of: $(SUITES)"
-	@ffmpegs=$$($(BIN)/python -m tests.lab.ffmpeg_versions $(SUITES)) && \
-	echo "==> pytest on $$ffmpegs" && \
-	HLSSWARM_TEST_FFMPEGS=$$ffmpegs $(BIN)/python -m pytest $(TEST_FLAGS) \
-	  tests/test_end_to_end.py tests/test_truth.py tests/client_options
+### A stream to test with: http://127.0.0.1:PORT/stream.m3u8
+test-origin: setup ## the test origin on port PORT: 720p, segments of 2 s
+	@$(BIN)/hlsswarm origin start --port $(PORT) $(ORIGIN_FLAGS)
 
-# Needs a quiet machine: bench/README.md.
-bench: setup ffmpeg-minimal
-	@$(BIN)/python -m bench $(BENCH)
+test-origin-low-latency: setup ## 720p, segments of 1 s
+test-origin-4k-abr: setup ## five renditions up to 2160p, encoded once and played in a loop
+test-origin-stress: setup ## four small renditions, segments of 1 s: many requests
+test-origin-4k-abr: ORIGIN_FLAGS += --encode once
+$(ORIGINS):
+	@$(BIN)/hlsswarm origin start --profile $(@:test-origin-%=%) --port $(PORT) $(ORIGIN_FLAGS)
 
-# Virtual machines of Debian trixie, in emulation where there is no KVM: docs/vm.md.
-vm-image: setup packages-vm
+test-origin-stop: setup ## end it
+	@$(BIN)/hlsswarm origin stop --port $(PORT)
+
+### On a virtual machine of its own: docs/vm.md
+microvm-check-kvm: setup ## whether KVM can be used here, in a sentence
+	@$(BIN)/python -m tests.lab.vm_kvm
+
+microvm-origin: setup packages-vm ## a test origin as a MicroVM, on port 17080
+	@$(BIN)/python -m tests.lab.vm_micro origin $(if $(PROFILE),--profile $(PROFILE)) $(MICROVM_FLAGS)
+
+microvm-swarm: setup packages-vm ## a swarm as a MicroVM, of that origin or of URL
+	@$(BIN)/python -m tests.lab.vm_micro swarm $(if $(URL),--url $(URL)) \
+	  $(if $(CLIENTS),--clients $(CLIENTS)) $(MICROVM_FLAGS)
+
+vm-image: setup packages-vm ## disk, kernel and initramfs: Debian trixie with hlsswarm installed
 	@$(BIN)/python -m tests.lab.vm_image
 
-comma := ,
-vm-test: setup packages-vm
-	@$(BIN)/python -m tests.lab.vm_driver $(subst $(comma), ,$(VM_TESTS))
-
-# The flake, by a Nix of our own that builds nothing: docs/nix.md. HLSSWARM_NIXPKGS=DIR takes a real
-# nixpkgs, HLSSWARM_MICROVM=DIR a real microvm.nix; without them stubs stand for both.
-nix-check: setup
-	@$(BIN)/python -m tests.nix.flake
-
-# An ffmpeg that plays HLS and nothing else; runs take it by themselves once it is there.
-ffmpeg-minimal: setup
-	$(call install_missing,$(PACKAGES_FFMPEG))
-	@$(BIN)/hlsswarm ffmpeg build
-
+### To ship
 # Puts it on this machine (or below DESTDIR): program, service, configuration. Nothing is started.
-install:
+install: ## program and service on this machine (PREFIX, DESTDIR)
 	$(if $(DESTDIR),,$(call install_missing,$(PACKAGES_RUN) $(PACKAGES_BUILD)))
 	@# What an earlier build has left there would be installed along.
 	rm -rf build/lib build/bdist.*
@@ -113,12 +120,59 @@ install:
 	  journalctl --update-catalog; systemctl daemon-reload; }
 	@echo "Edit /etc/hlsswarm/hlsswarm.toml, then: systemctl enable --now hlsswarm"
 
-lint: $(VENV)/.hlsswarm-test-installed
+build: $(BIN)/python ## the Python package: dist/*.whl and *.tar.gz
+	@rm -rf build/lib build/bdist.* dist
+	@$(PYTHON) -m venv build/pip
+	@build/pip/bin/python -m pip install -q --disable-pip-version-check build
+	@build/pip/bin/python -m build --outdir dist . >/dev/null
+	@ls dist/*
+
+# An ffmpeg that plays HLS and nothing else; runs take it by themselves once it is there.
+ffmpeg-minimal: setup ## an ffmpeg that only plays, for cheaper clients
+	$(call install_missing,$(PACKAGES_FFMPEG))
+	@$(BIN)/hlsswarm ffmpeg build
+
+containers: packages-test ## the two images, by buildah: docs/containers.md
+	buildah build --isolation=chroot -t hlsswarm -f containers/Containerfile .
+	buildah build --isolation=chroot -t hlsswarm-systemd -f containers/Containerfile.systemd .
+
+### To change it
+test: setup packages-test $(VENV)/.hlsswarm-test-installed ## all tests, on a real systemd, ffmpeg and nginx
+	@echo "==> pytest"
+	@$(BIN)/python -m pytest $(TEST_FLAGS)
+
+# What neither starts a service nor needs one.
+check: lint ## ruff, mypy, and the tests of pure parts: a minute
+	@$(BIN)/python -m pytest tests/core tests/telemetry tests/metrics tests/report tests/test_imports.py
+
+# The tests that play real streams, on the ffmpegs of later Debian suites as well.
+test-versions: setup packages-test $(VENV)/.hlsswarm-test-installed ## real streams on ffmpeg 7.1 and later (SUITES=trixie)
+	@echo "==> fetching ffmpeg of: $(SUITES)"
+	@ffmpegs=$$($(BIN)/python -m tests.lab.ffmpeg_versions $(SUITES)) && \
+	echo "==> pytest on $$ffmpegs" && \
+	HLSSWARM_TEST_FFMPEGS=$$ffmpegs $(BIN)/python -m pytest $(TEST_FLAGS) \
+	  tests/test_end_to_end.py tests/test_truth.py tests/client_options
+
+# Needs a quiet machine: bench/README.md.
+bench: setup ffmpeg-minimal ## what it costs, and how far it goes: half an hour
+	@$(BIN)/python -m bench $(BENCH)
+
+# On Debian trixie, in emulation where there is no KVM: docs/vm.md.
+comma := ,
+vm-test: setup packages-vm ## tests on virtual machines (VM_TESTS=smoke,restart; else all)
+	@$(BIN)/python -m tests.lab.vm_driver $(subst $(comma), ,$(VM_TESTS))
+
+# The flake, by a Nix of our own that builds nothing: docs/nix.md. HLSSWARM_NIXPKGS=DIR takes a real
+# nixpkgs, HLSSWARM_MICROVM=DIR a real microvm.nix; without them stubs stand for both.
+nix-check: setup ## evaluate the Nix flake (HLSSWARM_NIXPKGS=DIR)
+	@$(BIN)/python -m tests.nix.flake
+
+lint: $(VENV)/.hlsswarm-test-installed ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(VENV)/.hlsswarm-test-installed
+format: $(VENV)/.hlsswarm-test-installed ## have ruff put it right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -174,5 +228,5 @@ $(VENV)/.hlsswarm-test-installed: pyproject.toml | packages $(BIN)/python
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[test]'
 	@touch $@
 
-clean:
-	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache build *.egg-info
+clean: ## remove .venv, what was built, what tests have cached (2 GB)
+	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info

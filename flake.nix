@@ -64,6 +64,7 @@
         // {
           default = own.hlsswarm;
           swarm-systemd-container = pkgs.callPackage ./nix/swarm-systemd-container.nix {
+            inherit (own) swarm-container;
             machine = container;
           };
         }

@@ -27,6 +27,8 @@ _START_SECONDS: Final = 90.0
 _END_SECONDS: Final = 60.0
 _SETTLE_SECONDS: Final = 3.0
 _STEADY_SECONDS_MIN: Final = 4.0
+_LATE_FACTOR: Final = 2.0
+_LATE_SECONDS: Final = 20.0
 _BEFORE_END_SECONDS: Final = 0.5
 _POLL_SECONDS: Final = 0.01
 _INTERRUPTED: Final = 105
@@ -50,12 +52,26 @@ class Load:
     preflight: bool = True
     """Whether `run` may refuse what it takes to be too much for the machine."""
     interrupt: bool = False
-    """Ended by our SIGINT after `seconds`, so that the end can be timed."""
+    """Ended by our SIGINT, so that the end can be timed, and a ramp that is late costs none of the
+    time after it: `seconds` is then the least.
+    """
 
     @property
     def ramp_seconds(self) -> float:
         """How long the ramp is to take."""
         return self.clients / self.rate
+
+    @property
+    def full_at_latest_seconds(self) -> float:
+        """How long it may take until every client was started."""
+        if self.interrupt:
+            return _LATE_FACTOR * self.ramp_seconds + _LATE_SECONDS
+        return self.seconds - _STEADY_SECONDS_MIN - _SETTLE_SECONDS
+
+    def end_seconds(self, settled_seconds: float) -> float:
+        """When the run ends whose swarm had settled then."""
+        after = self.seconds - self.ramp_seconds - _SETTLE_SECONDS
+        return max(self.seconds, settled_seconds + after) if self.interrupt else self.seconds
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON."""
@@ -133,8 +149,7 @@ class Watched:
     def wait_until_full(self) -> None:
         """Wait until every client was started, or so late that little else could be measured."""
         self.wait_until(self.load.ramp_seconds)
-        latest = self.load.seconds - _STEADY_SECONDS_MIN - _SETTLE_SECONDS
-        while self.seconds < latest:
+        while self.seconds < self.load.full_at_latest_seconds:
             found = self.slice
             if found is not None and found.units() >= self.load.clients:
                 return
@@ -252,7 +267,7 @@ def watch(
         watched.wait_until(watched.seconds + _SETTLE_SECONDS)
         first = watched.sample()
         looked = look(watched) if look else {}
-        watched.wait_until(load.seconds - _BEFORE_END_SECONDS)
+        watched.wait_until(load.end_seconds(first.seconds) - _BEFORE_END_SECONDS)
         last = watched.sample()
         sizes = (
             proc.status_bytes(process.pid, "VmHWM"),

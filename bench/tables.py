@@ -181,6 +181,7 @@ def capacity_table(document: Document) -> str:
                 megabytes(one.get("memory_bytes_each")),
                 megabytes(one["controller"]["max_rss_bytes"]) if ran else _NOTHING,
                 seconds(one["delivery"]["full_seconds"]) if ran else _NOTHING,
+                seconds(one.get("stop_seconds")),
                 one.get("gives_out", ""),
             )
         )
@@ -190,6 +191,7 @@ def capacity_table(document: Document) -> str:
         "cgroup each",
         "controller's memory",
         "all have a segment",
+        "stop",
         "what gives out",
     ]
     return markdown(head, body)

@@ -7,7 +7,11 @@ let
     nixosSystem {
       inherit system;
       modules = [
-        { system.stateVersion = "26.05"; }
+        {
+          system.stateVersion = "26.05";
+          # Nobody reads manuals on them, and images are smaller without.
+          documentation.nixos.enable = false;
+        }
       ]
       ++ parts;
     };

@@ -22,7 +22,7 @@ let
 
   image = {
     name = "hlsswarm";
-    tag = hlsswarm.version;
+    tag = "latest";
     contents = [
       hlsswarm
       scripts
@@ -66,4 +66,4 @@ let
     };
   };
 in
-dockerTools.streamLayeredImage image // { inherit image; }
+dockerTools.streamLayeredImage image // { inherit image scripts; }

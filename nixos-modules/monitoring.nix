@@ -127,7 +127,7 @@ in
           enabledCollectors = [ "systemd" ];
           # What comes after `|` is the collector's own default.
           extraFlags = [
-            "--collector.systemd.unit-exclude='(hlsswarm-.*-client-.*|.+\\.(automount|device|mount|scope|slice))'"
+            "--collector.systemd.unit-exclude='(hlsswarm-.*-client-.*|.+[.](automount|device|mount|scope|slice))'"
           ];
         };
       })

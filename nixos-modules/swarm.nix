@@ -92,7 +92,7 @@ in
     package = mkOption {
       type = types.package;
       default = own.hlsswarm;
-      defaultText = lib.literalExpression "the flake's `hlsswarm`";
+      defaultText = lib.literalExpression "hlsswarm.packages.\${system}.hlsswarm";
       description = "The program.";
     };
 
@@ -106,7 +106,7 @@ in
     clientFfmpeg = mkOption {
       type = types.nullOr types.package;
       default = own.ffmpeg-minimal;
-      defaultText = lib.literalExpression "the flake's `ffmpeg-minimal`";
+      defaultText = lib.literalExpression "hlsswarm.packages.\${system}.ffmpeg-minimal";
       description = ''
         The ffmpeg of clients: one that only plays needs half the memory, and a third of the CPU at
         the start. `null` takes `ffmpeg` for them, too.

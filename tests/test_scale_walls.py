@@ -14,7 +14,9 @@ from tests.lab.system_machine import SystemMachine
 from tests.support import REPOSITORY
 
 NAMED, OTHER = "10.214.0.1", "10.214.0.2"
-WEB, LOG = "/root/web", "/root/web.log"
+WEB, LOG, SAID = "/root/web", "/root/web.log", "/root/run.out"
+UNIT = "walled-run"
+_UNTIL_ENDED = f"until grep -q '] #1 ' {SAID}; do sleep 0.1; done; cat {SAID}"
 _NETWORK = f"""
 ip netns add server
 ip netns add clients
@@ -48,14 +50,18 @@ def machine() -> Iterator[SystemMachine]:
 
 
 def asked_for(machine: SystemMachine, *flags: str) -> list[str]:
-    """The paths that a run's clients asked the server for."""
-    machine.run(["truncate", "-s", "0", LOG], check=True)
-    run = [sys.executable, "-m", "hlsswarm", "run", "--manager", "system", "--clients", "1",
-           "--duration", "3s", "--skip-preflight", "--network-namespace", "clients",
+    """The paths that a client asked the server for, until its process ended."""
+    machine.run(["truncate", "-s", "0", LOG, SAID], check=True)
+    run = [sys.executable, "-m", "hlsswarm", "run", "-v", "--manager", "system", "--clients", "1",
+           "--skip-preflight", "--reconnect", "off", "--network-namespace", "clients",
            "--metrics", "off", *flags, f"http://{NAMED}:8000/stream.m3u8"]  # fmt: skip
-    environment = {"PYTHONPATH": str(REPOSITORY), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = machine.run(run, env=environment, timeout=60)
-    assert "IP address filters" not in done.stdout, done.stdout
+    settings = [f"--setenv=PYTHONPATH={REPOSITORY}", "--setenv=PYTHONDONTWRITEBYTECODE=1",
+                "-p", f"StandardOutput=file:{SAID}"]  # fmt: skip
+    machine.run(["systemd-run", "-q", "--collect", f"--unit={UNIT}", *settings, *run], check=True)
+    # One command that waits: each one is a cgroup that has to be made.
+    said = machine.run(["sh", "-c", _UNTIL_ENDED], timeout=60, check=True).stdout
+    machine.run(["systemctl", "stop", UNIT], check=True)
+    assert "IP address filters" not in said, said
     log = machine.run(["cat", LOG], check=True).stdout
     return sorted({line.split('"')[1].split()[1] for line in log.splitlines() if '"' in line})
 

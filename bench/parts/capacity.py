@@ -62,6 +62,7 @@ def _step(work: Work, made: Stream, clients: int, attempt: int) -> Document:
         measure=MEASURE,
         sandbox=SANDBOX,
         preflight=False,
+        interrupt=True,
     )
     row = {**load.as_dict(), "attempt": attempt, "holds": False}
     work.say(f"{clients} clients at {rate:g}/s, --measure {MEASURE}, sandbox {SANDBOX}")
@@ -74,6 +75,7 @@ def _step(work: Work, made: Stream, clients: int, attempt: int) -> Document:
     row |= outcome.as_dict() | dict(outcome.looked)
     row["memory_available_bytes"] = machine.memory_available_bytes
     row["tcp_in_use"] = machine.tcp_in_use
+    row["stop_seconds"] = outcome.stop_seconds
     row["holds"] = received.is_whole
     return row if received.is_whole else row | {"gives_out": gives_out(outcome)}
 

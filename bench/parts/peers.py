@@ -29,7 +29,7 @@ _SETTLE_SECONDS: Final = 3.0
 
 
 @dataclass(frozen=True)
-class _Asked:
+class Asked:
     """What a peer is to do."""
 
     path: Path
@@ -40,7 +40,7 @@ class _Asked:
     ffmpeg: str
 
 
-def _go_swarm(asked: _Asked) -> list[str]:
+def _go_swarm(asked: Asked) -> list[str]:
     return [
         *(str(asked.path), "-clients", str(asked.clients), "-ramp-rate", f"{asked.rate:.0f}"),
         *("-duration", f"{asked.seconds + 60:.0f}s", "-tui=false", "-ffmpeg", asked.ffmpeg),
@@ -48,12 +48,12 @@ def _go_swarm(asked: _Asked) -> list[str]:
     ]
 
 
-def _sb_hls_load(asked: _Asked) -> list[str]:
+def _sb_hls_load(asked: Asked) -> list[str]:
     ramp = asked.clients / asked.rate
     return [str(asked.path), "-c", str(asked.clients), "-r", asked.url, "-s", f"{ramp:.0f}"]
 
 
-PEERS: Final[Mapping[str, Callable[[_Asked], list[str]]]] = {
+PEERS: Final[Mapping[str, Callable[[Asked], list[str]]]] = {
     "go-ffmpeg-hls-swarm": _go_swarm,
     "sb_hls_load": _sb_hls_load,
 }
@@ -68,7 +68,7 @@ def measure(work: Work) -> Document:
         for peer in work.peers:
             work.say(f"{clients} clients of {peer.name}")
             try:
-                rows.append(_peer(work, made, peer))
+                rows.append(peer_row(work, made, peer))
             except BenchError as error:
                 rows.append({"program": peer.name, "failed": str(error)})
         for ffmpeg, how in _ours(work):
@@ -122,12 +122,12 @@ def _ffmpeg_name(place: Place, name: str) -> str:
     return name if name in place.ffmpegs else Path(name).name
 
 
-def _peer(work: Work, made: Stream, peer: Peer) -> Document:
+def peer_row(work: Work, made: Stream, peer: Peer) -> Document:
     """A peer's row. Raises BenchError when it ends before its time, or does not begin."""
     place, clients, seconds = work.place, work.sizes.peer_clients, work.sizes.peer_seconds
     ffmpeg = work.peer_ffmpeg or program_path("debian", place.ffmpegs)
     rate = ramp_rate(clients)
-    asked = _Asked(peer.path, made.url, clients, rate, seconds, ffmpeg)
+    asked = Asked(peer.path, made.url, clients, rate, seconds, ffmpeg)
     said, log_begins = place.root / f"{peer.name}.txt", made.access_log.stat().st_size
     with said.open("wb") as file:
         process = subprocess.Popen(

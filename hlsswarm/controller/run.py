@@ -52,6 +52,7 @@ def run(
     `live` shows a screen that is redrawn each second instead of lines of progress. `injector` gives
     a test origin the plan's faults.
     """
+    check_beginning(plan)
     program = find_client_ffmpeg(plan.ffmpeg)
     if plan.json_file is not None:
         check_writable(plan.json_file)
@@ -66,7 +67,6 @@ def run(
     if not plan.skip_preflight:
         check_machine(plan, stream, say)
     allow_files(plan.own_clients)
-    check_beginning(plan)
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(bind(plan.metrics)) if plan.metrics else None
         return asyncio.run(_run(plan, program, stream, listener, say, live=live, injector=injector))

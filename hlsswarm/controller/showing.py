@@ -51,6 +51,8 @@ def say_beginning(say: Say, opened_run: OpenRun) -> None:
     _say_stream(say, plan, stream)
     if plan.network_namespaces:
         say(f"Note: {sentence(plan.network_namespaces)}")
+    if plan.thresholds and not plan.segment.is_whole:
+        say("Note: thresholds are judged on this segment; `report` judges all of them together.")
     rate = f"{plan.ramp_rate_per_second:g}/s" if plan.ramp_rate_per_second else "all at once"
     duration = plan.duration_seconds
     until = f"for {format_duration(duration)}" if duration else "until stopped (Ctrl+C)"

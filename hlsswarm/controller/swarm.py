@@ -256,10 +256,10 @@ class Swarm:
         Raises UnitError when systemd refuses one, unless `patient`: it is tried again then.
         """
         loop = asyncio.get_running_loop()
-        began = loop.time()
         waiting = [client for client in self.clients if client.phase is Phase.WAITING]
         schedule = self.plan.schedule(len(waiting))
         in_turn = dict(zip(sorted(start.client for start in schedule), waiting, strict=True))
+        began = loop.time()
         for start in schedule:
             wait = began + start.due_seconds - loop.time()
             # Even a late start gives way to what has come in meanwhile.

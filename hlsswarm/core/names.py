@@ -142,7 +142,7 @@ def unit_of(text: str) -> str:
         return run_slice(run)
     if rest in PARTS:
         return part_slice(run, rest)
-    if number := re.fullmatch(r"client-(\d{1,6})", rest):
+    if number := re.fullmatch(r"client-(\d{1,8})", rest):
         return client_unit(run, int(number[1]))
     unit = f"hlsswarm-{run}-{rest}.service"
     if parse_unit(unit) is None:

@@ -28,6 +28,7 @@ _RUNNING = (ClientState.STARTING, ClientState.STREAMING, ClientState.BUFFERING)
 # Of these the largest host's counts: hosts work side by side.
 _LARGEST = ("_share", "_p50_seconds", "_p95_seconds", "_p99_seconds", "planned_seconds")
 _LARGEST_TOO = {"actual_seconds", "saturated_seconds", "run_seconds"}
+_NAMES_SHOWN = 6
 _SMALLEST = {"saturated_from_clients"}
 
 
@@ -55,7 +56,7 @@ def merged(runs: Sequence[RecordedRun]) -> RecordedRun:
         "reasons": list(reasons),
     }
     return RecordedRun(
-        name="+".join(run.name for run in runs),
+        name=_name(runs),
         plan=_common(runs),
         summary=summary,
         measurements=measurements,
@@ -65,6 +66,12 @@ def merged(runs: Sequence[RecordedRun]) -> RecordedRun:
         notes=_notes(runs),
         sources=tuple(source for run in runs for source in run.sources),
     )
+
+
+def _name(runs: Sequence[RecordedRun]) -> str:
+    """The runs' names; of a great many the first and the last."""
+    names = list(dict.fromkeys(run.name for run in runs))
+    return "+".join(names if len(names) <= _NAMES_SHOWN else (names[0], "…", names[-1]))
 
 
 def _refuse_twins(runs: Sequence[RecordedRun]) -> None:
@@ -118,7 +125,7 @@ def _summary(
 ) -> dict[str, Any]:
     documents = [dict(run.summary) for run in runs if run.summary]
     made: dict[str, Any] = _merge_values("", documents) or {}
-    made["run"] = "+".join(run.name for run in runs)
+    made["run"] = _name(runs)
     begin, end = _span(runs)
     made["started_at"] = min((run.started_at for run in runs), key=_moment)
     made["duration_seconds"] = end - begin

@@ -15,6 +15,9 @@ from pathlib import Path
 
 MOUNTINFO = Path("/proc/self/mountinfo")
 CGROUP2 = "cgroup2"
+CONTAINER_LEAF = "hlsswarm-container"
+"""Where an image's entrypoint puts a container's own processes: on v2 a cgroup with processes in it
+hands no controllers on to those below (cgroups(7), no internal processes)."""
 _V1_FLAGS = {"rw", "ro", "none", "all", "xattr", "noprefix", "clone_children"}
 _V1_FLAGS |= {"cpuset_v2_mode", "favordynmods", "seclabel"}
 """Mount options of a v1 tree that name no controller (kernel/cgroup/cgroup-v1.c)."""
@@ -95,13 +98,15 @@ def own_unit() -> str:
 
 
 def child_directories(name: str) -> tuple[Path, ...]:
-    """Directories of the cgroup `name` below our own, one for each mounted tree."""
+    """Directories of the cgroup `name` below our own, one for each mounted tree.
+
+    Beside our own where that is CONTAINER_LEAF.
+    """
     ours = membership()
-    return tuple(
-        tree.directory(ours[tree.controllers]) / name
-        for tree in hierarchies()
-        if tree.controllers in ours
+    own = (
+        tree.directory(ours[tree.controllers]) for tree in hierarchies() if tree.controllers in ours
     )
+    return tuple((each.parent if each.name == CONTAINER_LEAF else each) / name for each in own)
 
 
 def join(directories: Iterable[Path]) -> None:

@@ -93,10 +93,11 @@ def _mount_cgroup_trees(libc: _Libc, trees: tuple[cgroups.Hierarchy, ...]) -> No
     """Fresh mounts of all trees: below a cgroup namespace they show only what is ours."""
     top = Path("/sys/fs/cgroup")
     safe = MS_NOSUID | MS_NODEV | MS_NOEXEC
+    # The kernel mounts no file system over itself, so there is always one between.
+    libc.mount("tmpfs", top, "tmpfs", safe, "mode=755")
     if all(tree.is_v2 for tree in trees):
         libc.mount(cgroups.CGROUP2, top, cgroups.CGROUP2, safe)
         return
-    libc.mount("tmpfs", top, "tmpfs", safe, "mode=755")
     for tree in trees:
         name = "unified" if tree.is_v2 else tree.controllers.removeprefix("name=")
         (top / name).mkdir()

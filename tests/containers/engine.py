@@ -22,6 +22,8 @@ from tests.lab.vm_image import bootstrap_words, key_of, requirements
 from tests.support import REPOSITORY
 
 CACHE = REPOSITORY / ".cache" / "containers"
+FFMPEG_CACHE = REPOSITORY / ".cache" / "hlsswarm"
+"""That of tests/ffmpeg_minimal: whoever comes first builds it."""
 IMAGE, SYSTEMD_IMAGE = "localhost/hlsswarm", "localhost/hlsswarm-systemd"
 _BASE = "localhost/debian"
 _BASE_PACKAGES = ("ca-certificates",)
@@ -127,6 +129,7 @@ def cgroups_of(identity: str) -> list[Path]:
 def built_images() -> Iterator[Engine]:
     """An engine that has both images, built of the source as it is now; removed afterwards."""
     CACHE.mkdir(parents=True, exist_ok=True)
+    FFMPEG_CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # for all of it: two would fill a small disk
         shutil.rmtree(CACHE / "engine", ignore_errors=True)
@@ -142,6 +145,8 @@ def built_images() -> Iterator[Engine]:
                 f"--volume={wheels}:/wheels:ro",
                 "--build-arg=PIP_NO_INDEX=1",
                 "--build-arg=PIP_FIND_LINKS=/wheels",
+                # A minute of compiling, once: what is there with the same options is taken.
+                f"--volume={FFMPEG_CACHE}:/cache:rw",
             )
             engine.build(SYSTEMD_IMAGE, "Containerfile.systemd", f"--build-arg=IMAGE={IMAGE}")
             yield engine

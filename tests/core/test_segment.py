@@ -126,6 +126,7 @@ def test_a_rigs_file_says_it_too() -> None:
     config = read_rig(text).config
     assert config is not None
     (item,) = config.items()
+    assert isinstance(item.options, Plan)
     assert item.options.segment == Segment(2, 5)
     assert list(item.options.client_numbers) == [2, 7, 12]
     wrong = read_rig(text.replace("2/5", "6/5"))

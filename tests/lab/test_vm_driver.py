@@ -9,16 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.lab import vm_image
-from tests.lab.vm_driver import (
-    SCRIPTS,
-    Qemu,
-    Settings,
-    kernel_words,
-    machines_of,
-    qemu_options,
-    shell_line,
-    tmpfiles_lines,
-)
+from tests.lab.vm_driver import SCRIPTS, machines_of
+from tests.lab.vm_machine import shell_line
+from tests.lab.vm_qemu import Qemu, Settings, kernel_words, qemu_options, tmpfiles_lines
 
 IMAGE = vm_image.Image(Path("/c/disk"), Path("/c/vmlinuz"), Path("/c/initrd"))
 PAIR = ("origin", "swarm")
@@ -32,15 +25,15 @@ def options(settings: Settings, accelerators: str = "tcg") -> str:
 def test_a_machine_alone_has_no_network() -> None:
     line = options(Settings("machine"))
     assert "-kernel /c/vmlinuz -initrd /c/initrd" in line
-    assert "file=/d/disk.qcow2" in line
+    assert "file=disk.qcow2" in line
     assert "net" not in line.replace("net.ifnames=0", "")
     assert not any(word.startswith("ip=") for word in kernel_words(Settings("machine")))
 
 
 def test_machines_of_a_network_are_numbered_by_their_names() -> None:
     first, second = (Settings(name, lan=PAIR) for name in PAIR)
-    assert "socket,id=lan,listen=127.0.0.1:29400" in options(first)
-    assert "socket,id=lan,connect=127.0.0.1:29400" in options(second)
+    assert "socket,id=net,listen=127.0.0.1:29400" in options(first)
+    assert "socket,id=net,connect=127.0.0.1:29400" in options(second)
     assert "ip=192.168.1.2:::255.255.255.0::eth0:none" in kernel_words(second)
     macs = [next(w for w in options(m).split(",") if w.startswith("mac=")) for m in (first, second)]
     assert len(set(macs)) == 2

@@ -7,13 +7,15 @@ nothing of QEMU.
 
     base      Debian's packages and our few files        made anew when they change
     wheels    hlsswarm's libraries for that Debian       made anew when pyproject.toml names others
-    disk      base + what `make install` puts in         made anew when hlsswarm's source changes
+    image     base + what `make install` puts in: disk,  made anew when hlsswarm's source changes
+              kernel and initramfs
 
 `python -m tests.lab.vm_image` builds what is missing and prints the paths.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -22,7 +24,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +38,7 @@ DISK_SIZE = "3G"
 """Of the file system; the file itself is sparse."""
 PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "udev", "kmod", "polkitd", "iproute2", "procps", "curl"),
-    *("ffmpeg", "nginx-light", "python3", "python3-venv", "make"),
+    *("ffmpeg", "nginx-light", "python3", "python3-venv", "make", "openssh-server"),
     *("linux-image-cloud-amd64", "initramfs-tools", "zstd"),
 )
 BUILD_PACKAGES = (
@@ -64,7 +66,7 @@ _MASKED = (
     *("e2scrub_all.timer", "e2scrub_reap.service", "systemd-timesyncd.service"),
     *("systemd-networkd-wait-online.service", "ldconfig.service"),
 )
-_ENABLED = ("vm-shell.service", "systemd-networkd.service", "hlsswarm.service")
+_ENABLED = ("vm-shell.service", "systemd-networkd.service", "hlsswarm.service", "ssh.socket")
 _TIMEOUT_SECONDS = 1800.0
 
 
@@ -79,6 +81,16 @@ class Image:
     disk: Path
     kernel: Path
     initrd: Path
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """While somebody boots it, it is not taken away for a newer one."""
+        descriptor = os.open(self.disk.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            yield
+        finally:
+            os.close(descriptor)
 
 
 def built(cache: Path = CACHE / "vm", *, say: bool = True) -> Image:
@@ -206,18 +218,21 @@ class _Maker:
         """The base with hlsswarm in it, as a disk."""
         sources = [REPOSITORY / name for name in _SOURCES]
         key = key_of(base.name, wheels.name, DISK_SIZE, _key_of_files([*sources, _GUEST]))
-        disk = self._cache / f"disk-{key}.ext4"
-        if not disk.exists():
-            self._remove_old("disk-*")
+        image = self._cache / f"image-{key}"
+        if not image.exists():
+            self._remove_old("image-*")
             self._install(base, wheels)
-            fresh = self._fresh("disk.new")
+            fresh = self._fresh("image.new")
+            fresh.mkdir()
             self._run("the disk", [
                 *("mke2fs", "-q", "-t", "ext4", "-m", "0"),
-                *("-L", "root", "-d", str(base), str(fresh), DISK_SIZE),
+                *("-L", "root", "-d", str(base), str(fresh / "disk.ext4"), DISK_SIZE),
             ])  # fmt: skip
-            fresh.rename(disk)
-        boot = base / "boot"
-        return Image(disk, next(boot.glob("vmlinuz-*")), next(boot.glob("initrd.img-*")))
+            for name in ("vmlinuz", "initrd.img"):
+                (kernel,) = (base / "boot").glob(f"{name}-*")
+                shutil.copy(kernel, fresh / name)
+            fresh.rename(image)
+        return Image(image / "disk.ext4", image / "vmlinuz", image / "initrd.img")
 
     def _install(self, base: Path, wheels: Path) -> None:
         """`make install` inside the tree, with its Python, from a copy of the source."""
@@ -269,10 +284,15 @@ class _Maker:
 
     def _remove_old(self, pattern: str) -> None:
         for path in self._cache.glob(pattern):
-            if path.is_dir():
-                shutil.rmtree(path)
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue  # somebody boots it
             else:
-                path.unlink()
+                shutil.rmtree(path)
+            finally:
+                os.close(descriptor)
 
 
 def _trim(base: Path) -> None:
@@ -281,13 +301,15 @@ def _trim(base: Path) -> None:
     for name in _MASKED:
         (units / name).unlink(missing_ok=True)
         (units / name).symlink_to("/dev/null")
-    for name in ("nginx.service",):  # ours are transient units
+    for name in ("nginx.service", "ssh.service"):  # ours are transient; by its socket
         for wanted in units.glob(f"*.wants/{name}"):
             wanted.unlink()
     for name in ("etc/.updated", "var/.updated"):  # systemd-update-done.service(8)
         (base / name).touch()
     (base / "etc/machine-id").write_text("")
     (base / "etc/hostname").unlink(missing_ok=True)
+    for key in (base / "etc/ssh").glob("ssh_host_*"):  # each machine makes its own
+        key.unlink()
 
 
 def main() -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.lab.apt_tree import REPOSITORY
 from tests.nix.flake import STUB_MICROVM, check, copy_flake, lock_fits, shown
-from tests.nix.private_nix import STUB, evaluate, nix
+from tests.nix.private_nix import STUB, configuration, evaluate, nix
 
 NIX_FILES = sorted(
     path
@@ -92,8 +92,9 @@ def test_outputs_have_the_names_that_the_documentation_tells(copy: Path) -> None
             *("test-origin-4k-abr", "test-origin-stress", "microvm-origin", "microvm-swarm"),
         }
         checks = set(outputs["checks"][system])
-        assert checks >= {"hlsswarm", "formatting", "vm-smoke", "vm-two-machines", "machine-rig"}
+        assert checks >= {"hlsswarm", "ffmpeg-minimal", "formatting", "rig-lab-swarm"}
         assert set(outputs["devShells"][system]) == {"default"}
+    assert set(outputs["checks"]["x86_64-linux"]) >= {"vm-smoke", "vm-two-machines"}
     assert set(outputs["nixosModules"]) == {
         *("default", "swarm", "test-origin", "monitoring", "tuning", "microvm"),
     }
@@ -102,6 +103,15 @@ def test_outputs_have_the_names_that_the_documentation_tells(copy: Path) -> None
     for group in ("packages", "apps"):
         for name in outputs[group]["x86_64-linux"]:
             assert f"`{name}`" in documentation, name
+
+
+def test_the_template_is_a_machine() -> None:
+    template = REPOSITORY / "nix/templates/rig/configuration.nix"
+    names = configuration(
+        f"import {template}", "map (s: s.name) config.services.hlsswarm.settings.swarm"
+    )
+    assert names == ["watch"]
+    configuration(f"import {template}", "config.system.build.toplevel.drvPath")
 
 
 def test_every_vm_script_is_a_check() -> None:

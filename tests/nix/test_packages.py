@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -10,9 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from hlsswarm.ffmpeg_minimal.build import options
+from hlsswarm.places import MINIMAL_FFMPEG_ENVIRONMENT
+from hlsswarm.units.embedded import SYSTEMD_ENVIRONMENT
 from tests.lab.apt_tree import REPOSITORY
 from tests.nix.private_nix import NIXPKGS, evaluate
 
+NIXPKGS_NAMES = {"ffmpeg": "ffmpeg-headless", "nginx-light": "nginx"}
+"""Debian's packages, where nixpkgs calls them otherwise."""
 ABSOLUTE = re.compile(r"""["=]((?:/usr)?/s?bin/[a-z-]+)""")
 """A program of Debian's, as our source names one for a unit."""
 
@@ -74,10 +79,17 @@ def test_no_unit_names_a_program_that_nixos_does_not_have(tmp_path: Path) -> Non
 def test_the_command_finds_what_it_needs() -> None:
     script = package("own.hlsswarm.buildCommand")
     assert "-I -m hlsswarm" in script
-    for name in ("ffmpeg-headless", "nginx", "openssl", "mediamtx", "systemd"):
-        assert re.search(rf"/nix/store/\w+-{name}", script), name
-    for variable in ("HLSSWARM_SYSTEMD", "HLSSWARM_FFMPEG_MINIMAL"):
+    for variable in (SYSTEMD_ENVIRONMENT, MINIMAL_FFMPEG_ENVIRONMENT):
         assert f"--set-default {variable} /nix/store/" in script
+    looked_for = {
+        found
+        for path in (REPOSITORY / "hlsswarm").rglob("*.py")
+        if path.parent.name != "ffmpeg_minimal"  # builds on Debian
+        for found in re.findall(r'find_program\([^)]*package="([^"]+)"', path.read_text())
+    }
+    assert {"ffmpeg", "nginx-light"} <= looked_for
+    for name in looked_for:
+        assert re.search(rf"/nix/store/\w+-{NIXPKGS_NAMES.get(name, name)}[^:]*/bin", script), name
 
 
 def test_images_differ_from_those_of_the_containerfile_in_what_they_are_made_of_alone() -> None:
@@ -94,3 +106,19 @@ def test_images_differ_from_those_of_the_containerfile_in_what_they_are_made_of_
     assert set(config["ExposedPorts"]) == ports
     assert config["Cmd"] == ["--help"]
     assert package("own.test-origin-container.image.config.Cmd") == ["origin", "run"]
+
+
+def test_the_image_with_systemd_is_told_to_end_and_asked_for_its_health_as_the_other_one() -> None:
+    machine = '{ config.system.build.toplevel = "/nix/store/machine"; }'
+    config = package(
+        "(pkgs.callPackage ./nix/swarm-systemd-container.nix"
+        f" {{ inherit (own) swarm-container; machine = {machine}; }}).image.config"
+    )
+    text = (REPOSITORY / "containers/Containerfile.systemd").read_text()
+    assert f"STOPSIGNAL {config['StopSignal']}\n" in text
+    said = re.search(r"HEALTHCHECK .*\n\s+CMD (\[.*\])", text)
+    assert said is not None
+    assert [Path(word).name for word in json.loads(said[1])] == [
+        Path(word).name for word in config["Healthcheck"]["Test"][1:]
+    ]
+    assert f"CMD {json.dumps(config['Cmd'])}" in text

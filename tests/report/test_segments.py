@@ -164,3 +164,11 @@ def test_what_segments_measured_adds_up_to_what_one_machine_would_have(
         assert [ours.quantile(q / 100) for q in range(101)] == [
             theirs.quantile(q / 100) for q in range(101)
         ]
+
+
+def test_a_great_many_segments_have_a_short_name() -> None:
+    assert merged(shares()).name == "test01+test02+test03+test04+test05"
+    many = [share(number, 9) for number in range(1, 10)]
+    assert merged(many).name == "test01+…+test09"
+    same = [dataclasses.replace(run, name="agreed") for run in many]
+    assert merged(same).name == "agreed"

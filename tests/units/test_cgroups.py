@@ -122,3 +122,26 @@ def test_a_sweep_kills_and_removes_what_is_below_and_nothing_else() -> None:
             process.wait()
         cgroups.sweep(directories)
     assert gone(inside.pid)
+
+
+@pytest.mark.parametrize(
+    ("own", "there"),
+    [
+        ("/", "/sys/fs/cgroup/mine"),
+        ("/system.slice/x.service", "/sys/fs/cgroup/system.slice/x.service/mine"),
+        # An image's entrypoint has put the container's own processes out of the way.
+        ("/hlsswarm-container", "/sys/fs/cgroup/mine"),
+    ],
+)
+def test_cgroups_of_ones_own_are_below_or_beside_a_leaf(
+    own: str, there: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "mountinfo").write_text(V2)
+    monkeypatch.setattr(cgroups, "MOUNTINFO", tmp_path / "mountinfo")
+    monkeypatch.setattr(cgroups, "membership", lambda: {"": own})
+    assert cgroups.child_directories("mine") == (Path(there),)
+
+
+def test_the_entrypoint_knows_the_name_of_that_leaf() -> None:
+    entrypoint = Path(__file__).parents[2] / "containers" / "entrypoint"
+    assert f"$top/{cgroups.CONTAINER_LEAF}/cgroup.procs" in entrypoint.read_text()

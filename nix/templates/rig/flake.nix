@@ -1,4 +1,5 @@
-# nix flake init -t github:OWNER/hlsswarm#rig, with the address of your copy of hlsswarm below.
+# A NixOS machine that keeps a rig. hlsswarm's address is that of your copy of it: a path, or
+# github:OWNER/REPOSITORY.
 {
   inputs = {
     hlsswarm.url = "path:/etc/nixos/hlsswarm";
@@ -9,9 +10,12 @@
     { nixpkgs, hlsswarm, ... }:
     {
       nixosConfigurations.rig = nixpkgs.lib.nixosSystem {
+        system = "x86_64-linux";
         modules = [
           hlsswarm.nixosModules.default
           ./configuration.nix
+          # What `nixos-generate-config` wrote for this machine:
+          # ./hardware-configuration.nix
         ];
       };
     };

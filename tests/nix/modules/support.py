@@ -6,6 +6,7 @@ Which nixpkgs it is, is private_nix's to know.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -21,7 +22,6 @@ from tests.support import REPOSITORY
 HERE = Path(__file__).parent
 GUEST = ("microvm",)
 """Modules of a guest, beside microvm.nix's own."""
-WITH_MICROVM = f"{{ imports = [ (import {HERE}/microvm.nix {MICROVM}) ]; }}"
 Unit = dict[str, dict[str, list[str]]]
 _FAILED = "map (each: each.message) (lib.filter (each: !each.assertion) config.assertions)"
 _STORE_PROGRAM = re.compile(r"/nix/store/[^\s\"']+/s?bin/[^\s\"']+")
@@ -45,6 +45,13 @@ def failed_assertions(module: str, *, modules: Sequence[str] = ("default",)) -> 
 def guest(module: str) -> str:
     """A module for a guest: with microvm.nix's own."""
     return f"{{ imports = [ (import {HERE}/microvm.nix {MICROVM}) ({module}) ]; }}"
+
+
+def golden(path: Path, wanted: str) -> str:
+    """What a file says that is made by a test; UPDATE_GOLDEN=1 makes it anew."""
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(wanted)
+    return path.read_text() if path.exists() else f"UPDATE_GOLDEN=1 makes {path}"
 
 
 def read_unit(text: str) -> Unit:

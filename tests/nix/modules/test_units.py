@@ -1,4 +1,4 @@
-"""The NixOS unit is that of systemd/: each directive, as NixOS writes it; systemd understands it."""
+"""The NixOS unit is that of systemd/, directive by directive, and systemd understands it."""
 
 from __future__ import annotations
 
