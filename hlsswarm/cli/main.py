@@ -1,6 +1,6 @@
 """`hlsswarm`: finds the command and turns errors into a sentence, a hint and an exit status.
 
-What commands there are: `commands`.
+What commands there are: `commands`; what only they need is imported when one was named.
 """
 
 from __future__ import annotations
@@ -12,11 +12,9 @@ import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hlsswarm.cli.arguments import Help, Parser, version_text
-from hlsswarm.cli.commands import COMMANDS
-from hlsswarm.cli.config_file import read_config
-from hlsswarm.cli.environment import explain, given_to, warn_of_unknown
+from hlsswarm.cli.commands import COMMANDS, imported
 from hlsswarm.cli.output import UnheardError, write_anything
+from hlsswarm.cli.parser import Help, Parser, version_text
 from hlsswarm.errors import ExitStatus, HlsSwarmError
 
 _DESCRIPTION = """\
@@ -36,9 +34,9 @@ examples:
 
 
 def build_parser(
-    defaults: Mapping[str, Any] | None = None, *, command: str | None = None
+    command: str | None = None, defaults: Mapping[str, Any] | None = None
 ) -> argparse.ArgumentParser:
-    """The whole command line; `defaults` of one command come before the settings' own."""
+    """All commands by name, and what `command` takes; `defaults` come before its settings' own."""
     parser = Parser(
         prog="hlsswarm",
         description=_DESCRIPTION,
@@ -55,14 +53,12 @@ def build_parser(
             each.name,
             help=each.help,
             description=each.help[0].upper() + each.help[1:] + ".",
-            epilog=each.examples,
             formatter_class=Help,
             allow_abbrev=False,
         )
-        each.add_arguments(made)
-        made.set_defaults(function=each.call)
         if each.name == command:
-            made.set_defaults(**(defaults or {}))
+            each.add_to(made)
+            made.set_defaults(function=each.call, **(defaults or {}))
     return parser
 
 
@@ -79,15 +75,18 @@ def with_command(words: Sequence[str]) -> list[str]:
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """The command line taken apart. Raises UsageError."""
-    parser = build_parser()
     complete = with_command(words)
+    command = complete[0] if complete else None
+    parser = build_parser(command)
     arguments, unknown = parser.parse_known_args(complete)
+    if arguments.command is None:
+        return arguments
     # Once more, with what environment and file say in the place of the defaults.
-    given = given_to(arguments.command, vars(arguments).keys())
+    given = imported("environment.given_to")(arguments.command, vars(arguments).keys())
     config = getattr(arguments, "config", None) or given.values.get("config")
     if config is not None or given.values:
-        from_file = {} if config is None else read_config(config)
-        parser = build_parser({**from_file, **given.values}, command=arguments.command)
+        from_file = {} if config is None else imported("config_file.read_config")(config)
+        parser = build_parser(command, {**from_file, **given.values})
         arguments, unknown = parser.parse_known_args(complete)
     arguments.from_environment = given
     if unknown:
@@ -110,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.command is None:
             build_parser().print_help()
             return ExitStatus.USAGE
-        warn_of_unknown(arguments.command)
+        imported("environment.warn_of_unknown")(arguments.command)
         return _call(arguments)
     except HlsSwarmError as error:
         _tell(error, debug=debug)
@@ -126,7 +125,7 @@ def _call(arguments: argparse.Namespace) -> int:
     try:
         return int(arguments.function(arguments))
     except HlsSwarmError as error:
-        explain(error, arguments)
+        imported("environment.explain")(error, arguments)
         raise
 
 

@@ -13,6 +13,11 @@ from hlsswarm.core.origin_settings import ORIGIN_SETTINGS
 from hlsswarm.core.setting import Setting
 from hlsswarm.core.settings import RUN_SETTINGS
 
+DEMO_EXAMPLES = """\
+examples:
+  hlsswarm demo
+  hlsswarm demo --clients 50 --duration 1m
+"""
 ORIGIN_EXAMPLES = """\
 examples:
   hlsswarm origin start                    720p, 2 s segments, on 127.0.0.1:8080

@@ -38,11 +38,12 @@ class Client:
 
     def state(self, now: float) -> ClientState:
         """What the client does now."""
+        streams = self.telemetry.first_segment_at is not None
         return client_state(
             self.phase,
-            waited_seconds=self.seconds_without_segment(now),
-            streams=self.telemetry.first_segment_at is not None,
-            stalled=self.telemetry.stalled_for(now) > 0,
+            waited_seconds=0.0 if streams else self.seconds_without_segment(now),
+            streams=streams,
+            stalled=streams and self.telemetry.stalled_for(now) > 0,
         )
 
     def is_stable(self, now: float) -> bool:

@@ -28,17 +28,10 @@ from hlsswarm.controller.trust import tls_context
 from hlsswarm.core.headers import Header
 from hlsswarm.core.hosts import Hosts, fetched_urls, foreign_hosts, host_of, plan_hosts
 from hlsswarm.core.plan import Plan, check_url
+from hlsswarm.core.selection import ProbeFailure, Selection, VariantWish
 from hlsswarm.core.states import DEFAULT_TARGET_DURATION_SECONDS
 from hlsswarm.core.trust import UNCHECKED, Trust
-from hlsswarm.core.variants import (
-    ProbeFailure,
-    Selection,
-    VariantWish,
-    ffprobe_command,
-    select,
-    select_program,
-    unread,
-)
+from hlsswarm.core.variants import ffprobe_command, select, select_program, unread
 from hlsswarm.errors import HlsSwarmError, PreflightError, UsageError
 
 _PLAYLIST_MAX_BYTES = 8 << 20

@@ -326,12 +326,22 @@ class Swarm:
             await asyncio.sleep(next_sample - loop.time())
 
     def _reconcile(self) -> None:
-        """Find units whose end no process has told: failed before stderr (203, 222), or gone."""
+        """Find units whose end no process has told: failed before stderr (203, 222), or gone.
+
+        systemd is asked only when there is a client that nobody hears.
+        """
+        unheard = [
+            client
+            for client in self.clients
+            if client.pid is None
+            and client.phase in {Phase.RUNNING, Phase.FINISHED}
+            and client.unit not in self._due
+        ]
+        if not unheard:
+            return
         units = self.manager.list_units(names.run_pattern(self.run))
         known = {unit.name: unit.sub for unit in units}
-        for client in self.clients:
-            if client.pid is not None or client.unit in self._due:
-                continue
+        for client in unheard:
             sub = known.get(client.unit)
             waits = sub == "auto-restart" and client.phase is not Phase.BACKOFF
             if waits or (sub is None and client.phase is Phase.RUNNING):

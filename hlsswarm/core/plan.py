@@ -19,9 +19,9 @@ from hlsswarm.core.hosts import NO_HOSTS, Hosts
 from hlsswarm.core.ramp import Start, ramp_schedule
 from hlsswarm.core.sandbox import Level
 from hlsswarm.core.segment import WHOLE, Segment
+from hlsswarm.core.selection import ProbeFailure, VariantWish
 from hlsswarm.core.thresholds import Threshold
 from hlsswarm.core.unit_specs import CLIENT_LIMITS, Limits
-from hlsswarm.core.variants import ProbeFailure, VariantWish
 from hlsswarm.errors import UsageError
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")

@@ -14,6 +14,7 @@ from hlsswarm.core.plan import ALL_CLIENTS_MAX, Address, check_url, parse_addres
 from hlsswarm.core.resolve import parse_address as parse_ip
 from hlsswarm.core.sandbox import LEVELS
 from hlsswarm.core.segment import parse_segment
+from hlsswarm.core.selection import VARIANT_WISHES, parse_wish
 from hlsswarm.core.setting import (
     DURATION,
     Setting,
@@ -25,7 +26,6 @@ from hlsswarm.core.setting import (
     switch,
 )
 from hlsswarm.core.thresholds import parse as parse_threshold
-from hlsswarm.core.variants import VARIANT_WISHES, parse_wish
 
 
 def _metrics(text: str) -> Address | None:

@@ -15,77 +15,26 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 from m3u8 import parser
 
-from hlsswarm.errors import PreflightError, UsageError
-
-VariantWish = Literal["all", "highest", "lowest", "first"]
-ProbeFailure = Literal["fallback", "fail"]
-VARIANT_WISHES: tuple[VariantWish, ...] = get_args(VariantWish)
-PROBE_FAILURES: tuple[ProbeFailure, ...] = get_args(ProbeFailure)
+from hlsswarm.core.selection import (
+    ProbeFailure,
+    Rendition,
+    Selection,
+    Variant,
+    VariantWish,
+    rate_text,
+)
+from hlsswarm.errors import PreflightError
 
 _DEFINE = re.compile(r"#EXT-X-DEFINE:(.*)")
 _ATTRIBUTE = re.compile(r'([A-Z0-9-]+)=(?:"([^"]*)"|([^,]*))')
 _REFERENCE = re.compile(r"\{\$([A-Za-z0-9_-]+)\}")
 _RESOLUTION = re.compile(r"(\d+)x(\d+)")
-
-
-@dataclass(frozen=True)
-class Rendition:
-    """An alternative audio that a Variant Stream is played with (EXT-X-MEDIA, 4.4.6.1)."""
-
-    url: str
-    name: str
-    language: str | None = None
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One Variant Stream (EXT-X-STREAM-INF, RFC 8216bis, 4.4.6.2); `number` counts from 1."""
-
-    number: int
-    url: str
-    bandwidth: int | None = None
-    """Peak bits per second; None where the playlist lacks the attribute, against the RFC."""
-    resolution: tuple[int, int] | None = None
-    codecs: str | None = None
-    audio: Rendition | None = None
-    """Its audio, where that has a Media Playlist of its own."""
-
-    @property
-    def urls(self) -> tuple[str, ...]:
-        """The Media Playlists that are played together."""
-        return (self.url, self.audio.url) if self.audio else (self.url,)
-
-    def __str__(self) -> str:
-        """Bandwidth, resolution and codecs, as far as they are told."""
-        words = ["of unknown bandwidth" if self.bandwidth is None else _rate(self.bandwidth)]
-        if self.resolution:
-            words.append(f"{self.resolution[0]}x{self.resolution[1]}")
-        if self.codecs:
-            words.append(self.codecs)
-        if self.audio:
-            words.append(f"with the audio {self.audio.name!r} of its own Media Playlist")
-        return ", ".join(words)
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What of the stream a client plays; `sentence` says it to the user."""
-
-    wish: VariantWish
-    sentence: str
-    variant: Variant | None = None
-    """None: all that is behind the URL."""
-    program: int | None = None
-    """ffprobe's program_id, for an input that is no HLS: taken by `-map`, so all is probed."""
-    fell_back: bool = False
-    """Whether the wish could not be met."""
 
 
 def variants_of(text: str, url: str) -> tuple[Variant, ...]:
@@ -221,13 +170,6 @@ def _of(wish: str, number: int, those: Sequence[object], what: str) -> str:
     return f"{wish[0].upper()}{wish[1:]}, which is {what} {number} of {len(those)}"
 
 
-def _rate(bits_per_second: int) -> str:
-    """A bandwidth as people say it: `1.07 Mbit/s`."""
-    if bits_per_second < 1_000_000:
-        return f"{bits_per_second / 1000:.3g} kbit/s"
-    return f"{bits_per_second / 1_000_000:.3g} Mbit/s"
-
-
 # --- what is no HLS, but has programs that ffprobe finds ------------------------------------------
 
 
@@ -246,13 +188,13 @@ def select_program(output: str, wish: VariantWish, *, on_failure: ProbeFailure) 
     """What to play by what ffprobe found. Raises PreflightError if told to fail."""
     try:
         document = json.loads(output)
-        programs = [(int(p["program_id"]), _program_rate(p)) for p in document["programs"]]
+        programs = [(int(p["program_id"]), _programrate_text(p)) for p in document["programs"]]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return unread(wish, f"ffprobe's answer cannot be read: {error}", on_failure=on_failure)
     if not programs:
         return unread(wish, "ffprobe finds no programs in it", on_failure=on_failure)
     chosen = _chosen(wish, programs, lambda program: program[1], lambda _: 0)
-    rate = "of unknown bandwidth" if chosen[1] is None else _rate(chosen[1])
+    rate = "of unknown bandwidth" if chosen[1] is None else rate_text(chosen[1])
     number = programs.index(chosen) + 1
     return Selection(
         wish,
@@ -261,17 +203,6 @@ def select_program(output: str, wish: VariantWish, *, on_failure: ProbeFailure) 
     )
 
 
-def _program_rate(program: Mapping[str, Any]) -> int | None:
+def _programrate_text(program: Mapping[str, Any]) -> int | None:
     text = str(program.get("tags", {}).get("variant_bitrate", ""))
     return int(text) if text.isdecimal() and int(text) > 0 else None
-
-
-def parse_wish(text: str) -> VariantWish:
-    """`--variant`'s value. Raises UsageError."""
-    for wish in VARIANT_WISHES:
-        if wish == text:
-            return wish
-    raise UsageError(
-        f"--variant {text!r} is none that can be chosen.",
-        hint=f"Choose one of {', '.join(VARIANT_WISHES)}.",
-    )

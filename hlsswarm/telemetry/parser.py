@@ -36,6 +36,7 @@ _OPENING: Final = re.compile(rb"Opening '(?:crypto[+:])?(.*)' for reading$")
 _STATISTICS: Final = re.compile(rb"Statistics: (\d{1,18}) bytes read")
 _HTTP_ERROR: Final = re.compile(rb"HTTP error (\d{3})\b")
 _INPUT: Final = re.compile(rb"Input #\d+, (data|hls|concat), from")
+_SKIPPED_TAG: Final = b"] [info] Skip ('#"
 _NO_LONGER: Final = re.compile(rb"No longer receiving playlist (\d{1,9})")
 _ADDRESS: Final = re.compile(r" @ 0x[0-9a-fA-F]+|\b0x[0-9a-fA-F]{6,}")
 # RFC 8216bis, section 3.1: fragmented MP4 needs EXT-X-MAP; TS, packed audio and WebVTT do not.
@@ -85,6 +86,7 @@ class FFmpegLogParser:
         self._partial = bytearray()
         self._told_first = False
         self._dropping = self._levelled = self._signalled = False  # levelled: ffmpeg itself logs
+        self._skipping = False  # the line before told a tag of a playlist that hls.c does not read
         self._context = self._bare = b""
         self._announced: tuple[RequestKind, bytes, int] | None = None  # kind, URL, playlist
         self._last: _Request | None = None  # opened last and, as far as the log tells, not ended
@@ -107,7 +109,12 @@ class FFmpegLogParser:
             self._partial.clear()
             self._dropping = False
         for line in filter(None, lines):
-            self._take(line, now)
+            if self._skipping and 0 < line.find(_SKIPPED_TAG, 0, 48) == line.find(b"] "):
+                # A playlist with dates has one such line a segment: half the log, all the same.
+                self.lines += 1
+                self.recognised += 1
+            else:
+                self._take(line, now)
         self._hold(rest)
 
     def close(self, now: float) -> None:
@@ -137,6 +144,7 @@ class FFmpegLogParser:
             self.dropped_bytes += len(line)
             return
         self.lines += 1
+        self._skipping = False
         begin, end = 1, line.find(b"] ") if line[0] == 0x5B else -1
         while end < 0 or (level := _LEVELS.get(line[begin:end])) is None:
             begin = end + 3
@@ -169,7 +177,7 @@ class FFmpegLogParser:
         elif message.startswith(b"Exiting normally, received signal"):
             self._signalled = True
         elif message.startswith(b"Skip ('#"):
-            self._skips = True
+            self._skips = self._skipping = True
             self._settle_silent(now, is_playlist=True)
             self._prove(now, only_first=True)
         elif match := _NO_LONGER.match(message):  # its segment has just ended

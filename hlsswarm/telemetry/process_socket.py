@@ -1,8 +1,11 @@
 """A listening socket that systemd connects the output of each process of a run's units to.
 
 The pid that connected (SO_PEERCRED, unix(7)) is the process that becomes ffmpeg; its cgroup
-names the unit. Everything that arrives is read at once, so that a process never waits for us.
+names the unit. Everything that arrives is read, so that a process never waits for us.
 What it says is a Hearer's: this knows only who speaks, and when.
+
+All connections are in one epoll(7) of their own, and the event loop waits for that one alone: a
+thousand processes that speak cost it one event, not a thousand.
 
 Where a Keeper is given (systemd's store of file descriptors), the listener and the connections
 outlive this process: the next one takes them over, and no process has noticed.
@@ -14,6 +17,7 @@ import asyncio
 import contextlib
 import os
 import re
+import select
 import socket
 import struct
 from collections.abc import Callable
@@ -68,7 +72,11 @@ def unit_of_process(pid: int) -> str | None:
 
 
 class ProcessSocket:
-    """Listens on a path; `hear(unit, pid)` gives the hearer of a process that has connected."""
+    """Listens on a path; `hear(unit, pid)` gives the hearer of a process that has connected.
+
+    What is said is read when it comes, or with `gather_seconds` so much later at most, together
+    with what has come from everybody else meanwhile: cheaper, and times are as coarse as that.
+    """
 
     def __init__(
         self,
@@ -76,12 +84,15 @@ class ProcessSocket:
         hear: Callable[[str | None, int], Hearer],
         *,
         keeper: Keeper | None = None,
+        gather_seconds: float = 0.0,
     ) -> None:
         self.path = path
         self.hear = hear
         self._keeper = keeper
+        self._gather_seconds = gather_seconds
         self._socket: socket.socket | None = None
-        self._connections: set[_Connection] = set()
+        self._speaking: select.epoll | None = None
+        self._connections: dict[int, _Connection] = {}
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -95,7 +106,10 @@ class ProcessSocket:
         self._socket = listener
         if self._keeper is not None and kept is None:
             self._keeper.keep(LISTENER, listener.fileno())
-        asyncio.get_running_loop().add_reader(listener.fileno(), self._accept)
+        self._speaking = select.epoll()
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._speaking.fileno(), self._spoken)
+        loop.add_reader(listener.fileno(), self._accept)
 
     def _bound(self) -> socket.socket:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -108,8 +122,13 @@ class ProcessSocket:
 
     def take_over(self, unit: str, kept: socket.socket) -> None:
         """Go on with the connection of a process that another controller has listened to."""
-        self._connections.add(_Connection(self, kept, unit=unit))
+        self._add(_Connection(self, kept, unit=unit))
+
+    def _add(self, connection: _Connection) -> None:
+        self._connections[connection.fileno()] = connection
         self._idle.clear()
+        if self._speaking is not None:
+            self._speaking.register(connection.fileno(), select.EPOLLIN)
 
     def _accept(self) -> None:
         listener = self._socket
@@ -127,8 +146,7 @@ class ProcessSocket:
                 self._pause(listener)
                 return
             made = _Connection(self, connection)
-            self._connections.add(made)
-            self._idle.clear()
+            self._add(made)
             if self._keeper is not None and made.unit is not None:
                 self._keeper.keep(made.unit, connection.fileno())
 
@@ -141,15 +159,38 @@ class ProcessSocket:
         if self._socket is listener:
             asyncio.get_running_loop().add_reader(listener.fileno(), self._accept)
 
-    def forget(self, connection: _Connection) -> None:
-        """A connection has ended."""
-        self._connections.discard(connection)
+    def _spoken(self) -> None:
+        """Somebody has said something."""
+        if self._gather_seconds and self._speaking is not None:
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._speaking.fileno())
+            loop.call_later(self._gather_seconds, self._listen_again)
+        else:
+            self._hear_speaking()
+
+    def _listen_again(self) -> None:
+        if self._speaking is not None:
+            self._hear_speaking()
+            asyncio.get_running_loop().add_reader(self._speaking.fileno(), self._spoken)
+
+    def _hear_speaking(self) -> None:
+        if self._speaking is not None:
+            for descriptor, _ in self._speaking.poll(0):
+                # One that was heard a moment ago may have ended another's connection.
+                if (connection := self._connections.get(descriptor)) is not None:
+                    connection.hear()
+
+    def forget(self, descriptor: int) -> None:
+        """A connection has ended, or is left to others; its descriptor is still open."""
+        self._connections.pop(descriptor, None)
+        if self._speaking is not None:
+            self._speaking.unregister(descriptor)
         if not self._connections:
             self._idle.set()
 
     def hear_all(self) -> None:
         """Take in at once what all processes have said by now."""
-        for connection in tuple(self._connections):
+        for connection in tuple(self._connections.values()):
             connection.hear_all()
 
     async def drained(self, *, timeout_seconds: float) -> bool:
@@ -162,24 +203,25 @@ class ProcessSocket:
 
     def close(self) -> None:
         """Stop to listen and remove the socket; what is connected is closed."""
-        self._leave()
-        for connection in tuple(self._connections):
+        for connection in tuple(self._connections.values()):
             connection.end()
+        self._leave()
         with contextlib.suppress(FileNotFoundError):
             self.path.unlink()
 
     def let_go(self) -> None:
         """Stop to listen, as if this process had been killed: what is kept goes on elsewhere."""
-        self._leave()
-        for connection in tuple(self._connections):
+        for connection in tuple(self._connections.values()):
             connection.leave()
-        self._connections.clear()
+        self._leave()
 
     def _leave(self) -> None:
-        if self._socket is not None:
-            asyncio.get_running_loop().remove_reader(self._socket.fileno())
-            self._socket.close()
-            self._socket = None
+        loop = asyncio.get_running_loop()
+        for descriptor in (self._socket, self._speaking):
+            if descriptor is not None:
+                loop.remove_reader(descriptor.fileno())
+                descriptor.close()
+        self._socket = self._speaking = None
 
 
 class _Connection:
@@ -197,12 +239,12 @@ class _Connection:
         pid: int = struct.unpack("iII", credentials)[0]
         self.unit = unit or unit_of_process(pid)
         self._hearer = server.hear(self.unit, pid)
-        self._loop.add_reader(connection.fileno(), self._readable)
 
-    def _readable(self) -> None:
-        self._read()
+    def fileno(self) -> int:
+        """Its descriptor."""
+        return self._socket.fileno()
 
-    def _read(self) -> bool:
+    def hear(self) -> bool:
         """Take in what there is; whether there was anything, and may be more."""
         try:
             data = self._socket.recv(_READ_BYTES)
@@ -218,16 +260,15 @@ class _Connection:
 
     def hear_all(self) -> None:
         """Read until there is nothing more, or the end."""
-        while self._read():
+        while self.hear():
             pass
 
     def leave(self) -> None:
         """Listen no more; for the process nothing has happened."""
-        self._loop.remove_reader(self._socket.fileno())
+        self._server.forget(self.fileno())
         self._socket.close()
 
     def end(self) -> None:
         """The process closed its end, or we no longer listen."""
         self.leave()
-        self._server.forget(self)
         self._hearer.close(self._loop.time())

@@ -15,6 +15,9 @@ from hlsswarm.telemetry.client import ClientTelemetry, TelemetryTotals
 from hlsswarm.telemetry.parser import FFmpegLogParser
 from hlsswarm.telemetry.process_socket import Keeper, ProcessSocket
 
+_LIGHT_GATHER_SECONDS = 0.05
+"""Light measuring times no request; a player's stall is told from 0.1 s on (core.playhead)."""
+
 
 class Observer(Protocol):
     """Who is told that processes of clients come and go."""
@@ -44,7 +47,8 @@ class TelemetryServer(ProcessSocket):
         measure: Measure,
         keeper: Keeper | None = None,
     ) -> None:
-        super().__init__(path, self._heard, keeper=keeper)
+        gather_seconds = 0.0 if measure == "exact" else _LIGHT_GATHER_SECONDS
+        super().__init__(path, self._heard, keeper=keeper, gather_seconds=gather_seconds)
         self.totals = totals
         self._observer = observer
         self._measure: Measure = measure

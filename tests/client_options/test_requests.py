@@ -17,7 +17,8 @@ import pytest
 from hlsswarm.core.commands import ClientOptions, client_command, client_scripts
 from hlsswarm.core.headers import NO_TRAILING_CRLF, parse_header, parse_header_file
 from hlsswarm.core.resolve import choose_way, not_covered
-from hlsswarm.core.variants import Selection, VariantWish, ffprobe_command, select, select_program
+from hlsswarm.core.selection import Selection, VariantWish
+from hlsswarm.core.variants import ffprobe_command, select, select_program
 from hlsswarm.errors import ConfigurationError
 from hlsswarm.telemetry.ffmpeg_program import find_ffmpeg
 from tests.client_options.web import (

@@ -9,16 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hlsswarm.core.variants import (
-    VARIANT_WISHES,
-    VariantWish,
-    ffprobe_command,
-    parse_wish,
-    select,
-    select_program,
-    unread,
-    variants_of,
-)
+from hlsswarm.core.selection import VARIANT_WISHES, VariantWish, parse_wish
+from hlsswarm.core.variants import ffprobe_command, select, select_program, unread, variants_of
 from hlsswarm.errors import PreflightError, UsageError
 
 URL = "https://cdn.example/live/a/master.m3u8?token=t%2F1&x=y"
