@@ -15,6 +15,7 @@ from bench.origin import free_port
 from bench.origin import origin as failing_origin
 from hlsswarm.core.commands import ClientOptions, client_command
 from hlsswarm.core.unit_specs import FFMPEG_INTERRUPTED
+from hlsswarm.core.variants import select
 from hlsswarm.telemetry.parser import FFmpegLogParser
 from tests.client_options.web import TLS_ADDRESS, TLS_PORT, Web, run, version_of, web
 from tests.support import wait_for
@@ -130,6 +131,16 @@ def test_every_kind_of_segment(program: Path, server: Web, kind: str) -> None:
     assert segments >= 3
     assert counts.finished["segment"] == segments
     assert counts.finished["init"] == ("fmp4" in kind)
+
+
+def test_a_chosen_variant_with_its_own_sound(program: Path, server: Web) -> None:
+    playlist = (server.root / "www" / "groups.m3u8").read_text()
+    chosen = select(playlist, server.url("groups.m3u8"), "highest", on_failure="fail")
+    options = ClientOptions(server.url("groups.m3u8"), user_agent="chosen", selection=chosen)
+    done = run(client_command(program, version_of(str(program)), options, client=1))
+    assert done.returncode == 0, done.stderr[-2000:]
+    fetched = {request.kind for request in server.requests("chosen")}
+    assert fetched == {"groups.m3u8", "v3/m3u8", "v3/ts", "a2/m3u8", "a2/ts"}
 
 
 def test_encrypted_segments_over_https(program: Path, server: Web) -> None:
