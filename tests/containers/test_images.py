@@ -41,7 +41,11 @@ class Origin:
         variable = f"--env=HLSSWARM_PORT={self.port}"
         words = ("run", "--detach", *WALLED, variable, IMAGE, "origin", "run", *SMALL)
         self.identity = engine.done(*words).out.strip()
-        wait_for("the origin", lambda: engine("exec", self.identity, "health").status == 0)
+        wait_for(
+            "the origin",
+            lambda: engine("exec", self.identity, "health").status == 0,
+            timeout_seconds=60,
+        )
 
     @property
     def url(self) -> str:
