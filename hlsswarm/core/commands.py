@@ -300,9 +300,13 @@ def _hls_options(
 
 
 def _pace(version: FFmpegVersion, options: ClientOptions) -> list[str]:
-    """`-readrate` (ffmpeg(1), since 5.0) paces by the media's own timestamps."""
+    """`-readrate` (ffmpeg(1), since 5.0) paces by the media's own timestamps.
+
+    Without it nobody misses the first packets: `nobuffer` drops those from which ffmpeg has learnt
+    what the streams are, rather than keep some seconds of media (docs/client-flags.md).
+    """
     if options.pace == "max":
-        return []
+        return ["-fflags", "nobuffer"]
     burst = options.initial_burst_seconds
     if burst > 0 and version.has_initial_burst:
         return ["-readrate", "1", "-readrate_initial_burst", f"{burst:g}"]

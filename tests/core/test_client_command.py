@@ -45,16 +45,17 @@ HTTP = (
 )
 BEGIN = "/f -hide_banner -nostdin -nostats -loglevel repeat+level+verbose"
 END = "-c copy -f null -"
+FAST = "-fflags nobuffer"
 
 
 def test_plain() -> None:
-    wanted = f"{BEGIN} -http_persistent 0 {HTTP} -seg_max_retry 3 -i {URL} -map 0 {END}"
+    wanted = f"{BEGIN} {FAST} -http_persistent 0 {HTTP} -seg_max_retry 3 -i {URL} -map 0 {END}"
     assert command(PLAIN) == wanted
     assert command(PLAIN, old=True) == wanted.replace(" -seg_max_retry 3", "")
 
 
 def test_chosen_variant() -> None:
-    hls = f"-http_persistent 0 {HTTP} -seg_max_retry 3"
+    hls = f"{FAST} -http_persistent 0 {HTTP} -seg_max_retry 3"
     assert command(CHOSEN) == (
         f"{BEGIN} {HTTP} -f data -i {URL} {hls} -i https://cdn.example/v.m3u8 "
         f"{hls} -i https://cdn.example/a.m3u8 -map 1 -map 2 {END}"
@@ -74,6 +75,7 @@ def test_pace_is_for_what_is_played() -> None:
     assert words.count("-readrate 1 -readrate_initial_burst 6 -http_persistent") == 2
     assert "-readrate_initial_burst" not in command(paced, old=True)
     assert command(paced, old=True).count("-readrate 1 ") == 2
+    assert FAST not in words
     assert "-readrate" not in command(PLAIN)
 
 
