@@ -12,6 +12,9 @@ MICROVM_FLAGS ?=
 PROFILE ?=
 URL ?=
 CLIENTS ?=
+# Of the images: BASE=debian:bookworm-slim CONTAINER_FLAGS=--isolation=chroot
+BASE ?=
+CONTAINER_FLAGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -132,9 +135,12 @@ ffmpeg-minimal: setup ## an ffmpeg that only plays, for cheaper clients
 	$(call install_missing,$(PACKAGES_FFMPEG))
 	@$(BIN)/hlsswarm ffmpeg build
 
-containers: packages-test ## the two images, by buildah: docs/containers.md
-	buildah build --isolation=chroot -t hlsswarm -f containers/Containerfile .
-	buildah build --isolation=chroot -t hlsswarm-systemd -f containers/Containerfile.systemd .
+# The docker format keeps the health check. BASE is asked for at a registry, unless it is here.
+containers: packages-test ## the two images, by buildah: docs/containers.md  (BASE=image)
+	buildah build --format=docker $(if $(BASE),--build-arg BASE=$(BASE)) $(CONTAINER_FLAGS) \
+	  -t hlsswarm -f containers/Containerfile .
+	buildah build --format=docker $(if $(BASE),--build-arg BASE=$(BASE)) $(CONTAINER_FLAGS) \
+	  -t hlsswarm-systemd -f containers/Containerfile.systemd .
 
 ### To change it
 test: setup packages-test $(VENV)/.hlsswarm-test-installed ## all tests, on a real systemd, ffmpeg and nginx
