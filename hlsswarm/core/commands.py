@@ -21,8 +21,8 @@ from hlsswarm.core.headers import (
     input_script,
 )
 from hlsswarm.core.resolve import Resolution, host_header_value, proxy_url, rewritten_url
+from hlsswarm.core.selection import Selection
 from hlsswarm.core.trust import UNCHECKED, Trust
-from hlsswarm.core.variants import Selection
 
 Measure = Literal["exact", "light"]
 """`exact`: one request a connection, so ffmpeg tells each request's end and bytes;

@@ -19,7 +19,7 @@ from hlsswarm.core.commands import (
 )
 from hlsswarm.core.headers import parse_header
 from hlsswarm.core.resolve import Resolution
-from hlsswarm.core.variants import Rendition, Selection, Variant
+from hlsswarm.core.selection import Rendition, Selection, Variant
 from hlsswarm.errors import UsageError
 
 URL = "https://cdn.example/master.m3u8"
