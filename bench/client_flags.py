@@ -34,10 +34,10 @@ from hlsswarm.telemetry.ffmpeg_program import FFmpegProgram, find_client_ffmpeg,
 from hlsswarm.telemetry.parser import FFmpegLogParser
 
 SCHEMA: Final = "hlsswarm.client_flags/1"
-START_ROUNDS: Final = 9
+START_ROUNDS: Final = 7
 LIVE_CLIENTS: Final = 2
 SETTLE_SECONDS: Final = 12.0
-LIVE_SECONDS: Final = 30.0
+LIVE_SECONDS: Final = 24.0
 _ARENA: Final = "MALLOC_ARENA_MAX"
 _TABLES: Final = ("<!-- tables: made by bench/client_flags.py -->", "<!-- end of tables -->")
 
@@ -295,7 +295,7 @@ def tables(document: Mapping[str, Any]) -> str:
         rows = part["variants"]
         parts.append(f"**{label}** (ffmpeg {part['version']})\n")
         parts.append(
-            "| | start CPU | CPU a minute | memory after 6 s | after 42 s | reads a minute "
+            "| | start CPU | CPU a minute | memory after 6 s | after 36 s | reads a minute "
             "| same requests, all told |"
         )
         parts.append("|---|---:|---:|---:|---:|---:|---|")
