@@ -32,8 +32,10 @@ _LATE_SECONDS: Final = 20.0
 _BEFORE_END_SECONDS: Final = 0.5
 _POLL_SECONDS: Final = 0.01
 _INTERRUPTED: Final = 105
-# healthy or at_limit, failing, and those that we have interrupted ourselves
-_STATUSES: Final = {0, 99, _INTERRUPTED}
+_VOID: Final = 107
+# healthy or at_limit, failing, those that we have interrupted ourselves, and those that were too
+# much for this machine: what they came to is a figure, too, and its table tells the verdict
+_STATUSES: Final = {0, 99, _INTERRUPTED, _VOID}
 
 
 @dataclass(frozen=True)

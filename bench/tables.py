@@ -135,11 +135,12 @@ def ramp_table(document: Document) -> str:
             seconds(one["delivery"]["full_seconds"]),
             milliseconds(one["lateness_p50_seconds"]),
             milliseconds(one["ramp"]["lateness_p99_seconds"]),
+            one["verdict"],
         )
         for one in rows(document, "ramp")
     ]
     head = ("ramp, sandbox", "nominal", "all started", "all have a segment")
-    return markdown((*head, "lateness p50", "p99"), body)
+    return markdown((*head, "lateness p50", "p99", "verdict"), body)
 
 
 def thousand_table(document: Document) -> str:
