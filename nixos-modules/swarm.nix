@@ -108,8 +108,8 @@ in
       default = own.ffmpeg-minimal;
       defaultText = lib.literalExpression "hlsswarm.packages.\${system}.ffmpeg-minimal";
       description = ''
-        The ffmpeg of clients: one that only plays needs half the memory, and a third of the CPU at
-        the start. `null` takes `ffmpeg` for them, too.
+        The ffmpeg of clients: one that only plays needs a quarter of the memory, and a fifth of the
+        CPU at the start. `null` takes `ffmpeg` for them, too.
       '';
     };
 

@@ -55,7 +55,7 @@ def _lines(found: UnitLimits) -> list[str]:
         (
             state.kind.systemd_name,
             state.kind.shown(state.systemd),
-            _kernel(state),
+            "-" if found.waits else _kernel(state),
             _files(state),
         )
         for state in found.states
@@ -64,7 +64,9 @@ def _lines(found: UnitLimits) -> list[str]:
     return [
         f"{found.unit} ({found.manager} manager), limits {until}:",
         *("  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows),
-        f"  It uses {usage_words(found.usage)}.",
+        "  It waits for its next start, and has them from then on."
+        if found.waits
+        else f"  It uses {usage_words(found.usage)}.",
     ]
 
 

@@ -49,21 +49,26 @@ class LimitState:
 
 @dataclass(frozen=True)
 class UnitLimits:
-    """A unit's limits and use. `is_transient`: what was set on it goes with it."""
+    """A unit's limits and use.
+
+    `is_transient`: what was set on it goes with it. `waits`: it is between two starts, and has no
+    cgroup until the next; what is set on it holds from then on.
+    """
 
     unit: str
     manager: str
     is_transient: bool
     states: tuple[LimitState, ...]
     usage: Usage
+    waits: bool = False
 
 
 @contextmanager
 def _manager_of(kind: str, unit: str) -> Iterator[SystemdManager]:
-    """The manager in which a unit is active. Raises UsageError when there is none."""
+    """The manager in which a unit is, also between two starts. Raises UsageError when there is none."""
     for manager in running_managers(kind):
         try:
-            if manager.is_active(unit):
+            if manager.is_there(unit):
                 yield manager
                 return
         finally:
@@ -78,7 +83,7 @@ def limits_now(kind: str, unit: str) -> UnitLimits:
 
 
 def change_limits(kind: str, unit: str, values: Mapping[LimitKind, Any]) -> UnitLimits:
-    """Change limits of a unit that runs (None lifts one), and see that the kernel has them.
+    """Change limits of a unit (None lifts one), and see that the kernel has them if it runs.
 
     Raises UsageError when it does not run, PreflightError for what cannot be enforced here, and
     then nothing is changed; UnitError when systemd has taken a limit and the kernel has not.
@@ -109,7 +114,7 @@ def _held(manager: SystemdManager, unit: str, kinds: Sequence[LimitKind]) -> Uni
     while True:
         found = _read(manager, unit)
         missing = [state for state in found.states if state.kind in kinds and not state.holds]
-        if not missing:
+        if not missing or found.waits:
             return found
         if time.monotonic() > deadline:
             raise _not_held(unit, missing[0])
@@ -137,14 +142,15 @@ def _not_held(unit: str, state: LimitState) -> UnitError:
 
 def _read(manager: SystemdManager, unit: str) -> UnitLimits:
     cgroup = manager.control_group(unit)
+    kernel = manager.accounting.limit_of
     states = tuple(
-        LimitState(kind, manager.limit(unit, kind), manager.accounting.limit_of(cgroup, kind))
+        LimitState(kind, manager.limit(unit, kind), kernel(cgroup, kind) if cgroup else None)
         for kind in LIMIT_KINDS
         if not (unit.endswith(".slice") and kind.signature == "s")
     )
-    return UnitLimits(
-        unit, manager.kind, manager.is_transient(unit), states, manager.accounting.usage(cgroup)
-    )
+    usage = manager.accounting.usage(cgroup) if cgroup else Usage()
+    transient = manager.is_transient(unit)
+    return UnitLimits(unit, manager.kind, transient, states, usage, waits=not cgroup)
 
 
 def limit_all(kind: str, limits: Limits, before: Limits) -> None:

@@ -185,7 +185,7 @@ def _ffmpeg(machine: Machine) -> Check:
     tried = f"ffmpeg {machine.ffmpeg_version} has been tried."
     if machine.ffmpeg_minimal:
         return Check("ffmpeg", Level.OK, tried)
-    better = "A minimal one needs half the memory and a third of the CPU at the start."
+    better = "A minimal one needs a quarter of the memory and a fifth of the CPU at the start."
     return Check("ffmpeg", Level.OK, f"{tried} {better}", command="hlsswarm ffmpeg build")
 
 

@@ -38,6 +38,7 @@ from hlsswarm.units.bus import (
 
 _REMEMBERED_JOBS = 10_000
 _NOT_ACCOUNTED = 2**64 - 1
+_ENDED = frozenset({"inactive", "failed"})
 _PASSING = ("dead-before-auto-restart", "failed-before-auto-restart", "auto-restart-queued")
 
 
@@ -203,6 +204,10 @@ class SystemdManager:
     def is_active(self, name: str) -> bool:
         """Whether a unit of this very name is active."""
         return any(unit.active == "active" for unit in self.list_units(name))
+
+    def is_there(self, name: str) -> bool:
+        """Whether a unit of this very name runs, or is about to, or waits for its next start."""
+        return any(unit.active not in _ENDED for unit in self.list_units(name))
 
     def service_state(self, name: str) -> ServiceState:
         """What systemd says of a service; one that it does not know is `dead`."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from hlsswarm.controller.limits import LimitState, UnitLimits, change_limits, limits_now
 from hlsswarm.core import names
+from hlsswarm.core.backoff import Backoff
 from hlsswarm.core.limits import LIMIT_KINDS, LimitKind
 from hlsswarm.core.unit_specs import UNLIMITED, Limits, slice_spec
 from hlsswarm.errors import PreflightError, UnitError, UsageError
@@ -152,6 +155,22 @@ def test_what_this_kernel_lacks_is_refused_and_changes_nothing(a_run: Run) -> No
     with pytest.raises(PreflightError, match="MemoryHigh needs cgroup v2"):
         change_limits(KIND, unit, {kind("tasks-max"): 5, high: 32 << 20})
     assert kernel(limits_now(KIND, unit), "tasks-max") == 16
+
+
+def test_a_unit_that_waits_for_its_next_start_takes_limits_for_it(
+    a_run: Run, tmp_path: Path
+) -> None:
+    unit, flag = a_run.unit(1), tmp_path / "may-run"
+    command = shell(f"[ -e {flag} ] && exec sleep 600; exit 1")
+    a_run.queue(a_run.spec(1, command, backoff=Backoff(3.0, 3.0)))
+    manager = a_run.live.manager
+    wait_for("its wait", lambda: manager.service_state(unit).sub == "auto-restart")
+    found = change_limits(KIND, unit, {kind("tasks-max"): 5})
+    assert found.waits
+    flag.touch()
+    wait_for("its next start", lambda: manager.service_state(unit).sub == "running")
+    if enforced(a_run.live, unit):
+        assert kernel(limits_now(KIND, unit), "tasks-max") == 5
 
 
 def test_a_unit_that_does_not_run(live: Live) -> None:
