@@ -30,6 +30,7 @@ CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
 MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
+MNT_DETACH = 2
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 KIND = "embedded"
@@ -71,6 +72,10 @@ class _Libc:
         )
         self._check(result, f"mount {target}")
 
+    def detach(self, target: Path) -> None:
+        """Take a mount and all below it away, if there is one that may be."""
+        self._libc.umount2(bytes(target), MNT_DETACH)
+
 
 def write_units(directory: Path) -> None:
     """The few units a manager needs to boot and to exit, and no others."""
@@ -90,9 +95,14 @@ def write_units(directory: Path) -> None:
 
 
 def _mount_cgroup_trees(libc: _Libc, trees: tuple[cgroups.Hierarchy, ...]) -> None:
-    """Fresh mounts of all trees: below a cgroup namespace they show only what is ours."""
+    """Fresh mounts of all trees: below a cgroup namespace they show only what is ours.
+
+    The machine's are taken away first: systemd copies every mount, seen or not, for each unit that
+    has a file system of its own.
+    """
     top = Path("/sys/fs/cgroup")
     safe = MS_NOSUID | MS_NODEV | MS_NOEXEC
+    libc.detach(top)
     # The kernel mounts no file system over itself, so there is always one between.
     libc.mount("tmpfs", top, "tmpfs", safe, "mode=755")
     if all(tree.is_v2 for tree in trees):
@@ -113,24 +123,30 @@ def _mount_cgroup_trees(libc: _Libc, trees: tuple[cgroups.Hierarchy, ...]) -> No
 
 
 def _cover_run(libc: _Libc, *, top: Path = Path("/run")) -> None:
-    """A /run of our own that shows all of the machine's, with /run/systemd/system in it.
+    """A /run/systemd of our own that shows all of the machine's, with `system` in it.
 
     systemd refuses to be a user manager where that directory is missing (sd_booted(3)), and
     making it on the machine would change what others see. A link in /etc/resolv.conf may
-    point below /run, so the rest must stay.
+    point below /run, so the rest must stay. Where the machine has no /run/systemd, it is /run that
+    is covered.
     """
+    if (top / "systemd").is_dir():
+        top /= "systemd"
+        original = os.open(top, os.O_PATH | os.O_DIRECTORY)
+        libc.mount("tmpfs", top, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m")
+        (top / "system").mkdir()
+        _show_again(libc, Path(f"/proc/self/fd/{original}"), top, but=("system",))
+        os.close(original)
+        return
     original = os.open(top, os.O_PATH | os.O_DIRECTORY)
     libc.mount("tmpfs", top, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m")
-    _show_again(libc, Path(f"/proc/self/fd/{original}"), top, but=("systemd",))
-    systemd = Path(f"/proc/self/fd/{original}/systemd")
+    _show_again(libc, Path(f"/proc/self/fd/{original}"), top)
     (top / "systemd/system").mkdir(parents=True)
-    if systemd.is_dir():
-        _show_again(libc, systemd, top / "systemd", but=("system",))
     os.close(original)
 
 
-def _show_again(libc: _Libc, source: Path, target: Path, *, but: tuple[str, ...]) -> None:
-    """Bind each entry of `source` into `target`."""
+def _show_again(libc: _Libc, source: Path, target: Path, *, but: tuple[str, ...] = ()) -> None:
+    """Bind each entry of `source` into `target`; an empty directory needs no mount."""
     for entry in source.iterdir():
         if entry.name in but:
             continue
@@ -140,6 +156,8 @@ def _show_again(libc: _Libc, source: Path, target: Path, *, but: tuple[str, ...]
             continue
         if entry.is_dir():
             place.mkdir()
+            if not any(entry.iterdir()):
+                continue
         else:
             place.touch()
         libc.mount(str(entry), place, "", MS_BIND | MS_REC)
