@@ -20,8 +20,8 @@ from bench.compare import percentile
 from hlsswarm.controller.services import Services, opened_services
 from hlsswarm.core import names
 from hlsswarm.core.unit_specs import UNLIMITED, UnitSpec, exec_start, service_properties, slice_spec
-from hlsswarm.units.manager import JobRemoved
 from hlsswarm.units.runtime_directory import runtime_directory
+from hlsswarm.units.states import JobRemoved
 
 _RUN = "benchdbus"
 _DEADLINE_SECONDS = 60.0

@@ -51,8 +51,8 @@ class LimitState:
 class UnitLimits:
     """A unit's limits and use.
 
-    `is_transient`: what was set on it goes with it. `waits`: it is between two starts, and has no
-    cgroup until the next; what is set on it holds from then on.
+    `is_transient`: what was set on it goes with it. `waits`: it is between two starts, and the
+    kernel has nothing to hold; what is set on it holds from the next on.
     """
 
     unit: str
@@ -65,10 +65,11 @@ class UnitLimits:
 
 @contextmanager
 def _manager_of(kind: str, unit: str) -> Iterator[SystemdManager]:
-    """The manager in which a unit is, also between two starts. Raises UsageError when there is none."""
+    """The manager in which a unit is, also between two starts. Raises UsageError without one."""
     for manager in running_managers(kind):
         try:
-            if manager.is_there(unit):
+            status = manager.status(unit)
+            if status is not None and status.is_there:
                 yield manager
                 return
         finally:
@@ -141,7 +142,9 @@ def _not_held(unit: str, state: LimitState) -> UnitError:
 
 
 def _read(manager: SystemdManager, unit: str) -> UnitLimits:
-    cgroup = manager.control_group(unit)
+    status = manager.status(unit)
+    waits = status is not None and status.waits
+    cgroup = "" if waits else manager.control_group(unit)
     kernel = manager.accounting.limit_of
     states = tuple(
         LimitState(kind, manager.limit(unit, kind), kernel(cgroup, kind) if cgroup else None)
@@ -150,7 +153,7 @@ def _read(manager: SystemdManager, unit: str) -> UnitLimits:
     )
     usage = manager.accounting.usage(cgroup) if cgroup else Usage()
     transient = manager.is_transient(unit)
-    return UnitLimits(unit, manager.kind, transient, states, usage, waits=not cgroup)
+    return UnitLimits(unit, manager.kind, transient, states, usage, waits=waits)
 
 
 def limit_all(kind: str, limits: Limits, before: Limits) -> None:

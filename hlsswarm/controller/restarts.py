@@ -20,7 +20,8 @@ from hlsswarm.core.states import Phase
 from hlsswarm.core.unit_specs import Abilities, RestartPolicy
 from hlsswarm.errors import UnitError
 from hlsswarm.units.bus import BusLostError
-from hlsswarm.units.manager import ServiceState, SystemdManager
+from hlsswarm.units.manager import SystemdManager
+from hlsswarm.units.states import ServiceState
 
 _GONE = frozenset({"dead", "failed"})
 _FIRST_LOOK_SECONDS = 0.01

@@ -13,8 +13,9 @@ from hlsswarm.core.managers import remote_host
 from hlsswarm.core.usage import Usage
 from hlsswarm.errors import UnitError
 from hlsswarm.units.connect import connect, release, running_managers
-from hlsswarm.units.manager import SystemdManager, UnitStatus
+from hlsswarm.units.manager import SystemdManager
 from hlsswarm.units.runtime_directory import locked, remove_run_directory, runtime_directory
+from hlsswarm.units.states import UnitStatus
 
 _STOP_TIMEOUT_SECONDS = 15.0
 

@@ -45,7 +45,8 @@ from hlsswarm.telemetry.process_socket import Keeper
 from hlsswarm.telemetry.server import TelemetryServer
 from hlsswarm.units.bus import BusLostError
 from hlsswarm.units.machine_paths import path_for_units
-from hlsswarm.units.manager import JobRemoved, SystemdManager
+from hlsswarm.units.manager import SystemdManager
+from hlsswarm.units.states import JobRemoved
 
 SAMPLE_SECONDS = 1.0
 _RECONCILE_EVERY_SAMPLES = 3

@@ -20,8 +20,9 @@ from hlsswarm.core.profiles import STREAM_PLAYLIST
 from hlsswarm.errors import UsageError
 from hlsswarm.telemetry.pace import TOO_SLOW, presentation_speed, written_segments
 from hlsswarm.units.connect import running_managers
-from hlsswarm.units.manager import SystemdManager, UnitStatus
+from hlsswarm.units.manager import SystemdManager
 from hlsswarm.units.runtime_directory import runtime_directory
+from hlsswarm.units.states import UnitStatus
 
 
 def notes_file(run_directory: Path, member: str) -> Path:

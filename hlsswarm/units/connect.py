@@ -16,8 +16,9 @@ from hlsswarm.errors import ManagerError
 from hlsswarm.units import cgroups, embedded
 from hlsswarm.units.accounting import Accounting, machine_accounting
 from hlsswarm.units.bus import BusLostError, Endpoint
-from hlsswarm.units.manager import SystemdManager, UnitStatus
+from hlsswarm.units.manager import SystemdManager
 from hlsswarm.units.runtime_directory import locked, remove_runs_of, runtime_directory
+from hlsswarm.units.states import UnitStatus
 
 _BOOTED = Path("/run/systemd/system")  # sd_booted(3)
 

@@ -11,7 +11,6 @@ import asyncio
 import re
 import signal
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from hlsswarm.core import names
@@ -35,72 +34,14 @@ from hlsswarm.units.bus import (
     UnknownPropertyError,
     unit_path,
 )
+from hlsswarm.units.states import JobRemoved, ServiceHistory, ServiceState, UnitStatus
 
 _REMEMBERED_JOBS = 10_000
 _NOT_ACCOUNTED = 2**64 - 1
-_ENDED = frozenset({"inactive", "failed"})
-_PASSING = ("dead-before-auto-restart", "failed-before-auto-restart", "auto-restart-queued")
 
 
 def _interface(unit: str) -> bytes:
     return SLICE_INTERFACE if unit.endswith(".slice") else SERVICE_INTERFACE
-
-
-@dataclass(frozen=True)
-class UnitStatus:
-    """One line of ListUnits: states as systemd names them."""
-
-    name: str
-    description: str
-    load: str
-    active: str
-    sub: str
-
-    @property
-    def is_running(self) -> bool:
-        """Whether a service's main process runs."""
-        return self.active == "active"
-
-
-@dataclass(frozen=True)
-class ServiceState:
-    """What systemd says of one service.
-
-    `exit_code` is ExecMainCode (1 exited, 2 killed, 3 dumped: waitid(2)), `exit_status`
-    ExecMainStatus (the status or the signal), of the process that ran last.
-    """
-
-    sub: str
-    result: str
-    main_pid: int
-    exit_code: int
-    exit_status: int
-
-    @property
-    def is_passing(self) -> bool:
-        """Whether systemd is about to put the service into another state by itself.
-
-        It starts (`start`), or ends what is left of the last process (`stop-sigterm`, …).
-        """
-        return self.sub.startswith(("start", "stop", "final")) or self.sub in _PASSING
-
-
-@dataclass(frozen=True)
-class ServiceHistory:
-    """How often systemd itself has started a service again, and since when it is in its state
-    (seconds since 1970; None when it never changed).
-    """
-
-    restarts: int
-    since: float | None
-
-
-@dataclass(frozen=True)
-class JobRemoved:
-    """A job that ended: `result` is done, failed, canceled, timeout, dependency or skipped."""
-
-    unit: str
-    result: str
 
 
 class SystemdManager:
@@ -205,9 +146,9 @@ class SystemdManager:
         """Whether a unit of this very name is active."""
         return any(unit.active == "active" for unit in self.list_units(name))
 
-    def is_there(self, name: str) -> bool:
-        """Whether a unit of this very name runs, or is about to, or waits for its next start."""
-        return any(unit.active not in _ENDED for unit in self.list_units(name))
+    def status(self, name: str) -> UnitStatus | None:
+        """The unit of this very name; None when systemd has not loaded it."""
+        return next(iter(self.list_units(name)), None)
 
     def service_state(self, name: str) -> ServiceState:
         """What systemd says of a service; one that it does not know is `dead`."""

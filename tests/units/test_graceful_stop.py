@@ -21,7 +21,7 @@ from hlsswarm.core.service_specs import (
     is_stop_noise,
     service_spec,
 )
-from hlsswarm.units.manager import JobRemoved
+from hlsswarm.units.states import JobRemoved
 from tests.support import wait_for
 from tests.units.live import Run, python, shell
 
