@@ -15,8 +15,8 @@ from hlsswarm.core.quantities import format_size
 
 MEMORY_PER_CLIENT_BYTES = 16 << 20
 """Peak of a client's cgroup with Debian's ffmpeg 5.1."""
-MEMORY_PER_MINIMAL_CLIENT_BYTES = 8 << 20
-"""The same with the one that `hlsswarm ffmpeg build` makes."""
+MEMORY_PER_MINIMAL_CLIENT_BYTES = 6 << 20
+"""The same with the one that `hlsswarm ffmpeg build` makes: 3 to 5 MB were seen, and 6 at first."""
 START_CPU_SECONDS = 0.070
 """CPU of a client's start: loader, probe, first segments."""
 START_CPU_MINIMAL_SECONDS = 0.030

@@ -66,7 +66,7 @@ RUN_SETTINGS: tuple[Setting, ...] = (
     Setting(
         "ramp-jitter",
         "swarm",
-        "spread of each start; it does not lower the rate",
+        "spread of each start, within the time between two; it does not lower the rate",
         duration,
         0.2,
         "TIME",

@@ -28,7 +28,7 @@ from hlsswarm.core.kinds import Kind, reads
 USABLE = 0.7
 MEDIA_CPU_SECONDS_PER_GIGABYTE = 1.3
 """ffmpeg's processor time to read and take apart MPEG-TS over http; TLS comes on top."""
-SEEN_ON_ONE_SYSTEMD = 3000
+SEEN_ON_ONE_SYSTEMD = 3500
 """Clients that one systemd and one controller were seen to carry; more may go, on more processors.
 """
 EPHEMERAL_PORTS = 28_232

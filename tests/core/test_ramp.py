@@ -33,6 +33,15 @@ def test_jitter_moves_each_start_and_does_not_lower_the_rate(
 
 
 @given(CLIENTS, RATES, JITTERS, SEEDS)
+def test_starts_do_not_clump(clients: int, rate: float, jitter: float, seed: int) -> None:
+    """Each start is within its own 1/rate seconds: two together at most, never three."""
+    starts = ramp_schedule(clients, rate_per_second=rate, jitter_seconds=jitter, seed=seed)
+    assert [start.client for start in starts] == list(range(1, clients + 1))
+    for first, third in zip(starts, starts[2:], strict=False):
+        assert third.due_seconds - first.due_seconds >= (1 - 1e-6) / rate
+
+
+@given(CLIENTS, RATES, JITTERS, SEEDS)
 def test_everybody_starts_once_and_in_the_order_of_time(
     clients: int, rate: float, jitter: float, seed: int
 ) -> None:
