@@ -14,7 +14,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -96,6 +96,34 @@ class Sample:
     machine: proc.Moment
 
 
+class Supervision:
+    """The systemd that runs the clients, the keeper of a private one, and what both have used.
+
+    Found before a swarm is started: to look through all processes takes a processor for so long
+    that the first starts would be late by it. The origin has the same systemd.
+    """
+
+    def __init__(self, place: Place) -> None:
+        mark = f"embedded_keeper {place.runtime_directory}"
+        self.systemd = 1
+        self.keeper = next((pid for pid in proc.pids() if mark in proc.command(pid)), None)
+        if self.keeper is not None:
+            ours = [pid for pid, parent in proc.parents().items() if parent == self.keeper]
+            self.systemd = next((pid for pid in ours if "systemd" in proc.command(pid)), 0)
+        self._before = {pid: proc.cpu_seconds(pid) for pid in (self.systemd, self.keeper or 0)}
+
+    def systemd_cpu_seconds(self) -> float:
+        """Since it was found."""
+        return self._since(self.systemd)
+
+    def keeper_cpu_seconds(self) -> float:
+        """Since it was found; 0 without one."""
+        return self._since(self.keeper) if self.keeper else 0.0
+
+    def _since(self, pid: int) -> float:
+        return proc.cpu_seconds(pid) - self._before.get(pid, 0.0)
+
+
 @dataclass
 class Watched:
     """A swarm that runs."""
@@ -104,11 +132,9 @@ class Watched:
     load: Load
     run: str
     process: subprocess.Popen[bytes]
+    supervision: Supervision
     began: float
     _slice: proc.Slice | None = None
-    _before: dict[int, float] = field(default_factory=dict)
-    keeper: int | None = None
-    systemd: int = 1
 
     @property
     def seconds(self) -> float:
@@ -122,19 +148,6 @@ class Watched:
             self._slice = proc.find_slice(names.clients_slice(self.run))
         return self._slice
 
-    def find_manager(self) -> None:
-        """Find the systemd that runs the clients, and the keeper of a private one."""
-        mark = f"embedded_keeper {self.place.runtime_directory}"
-        self.keeper = next((pid for pid in proc.pids() if mark in proc.command(pid)), None)
-        if self.keeper is not None:
-            ours = [pid for pid, parent in proc.parents().items() if parent == self.keeper]
-            self.systemd = next((pid for pid in ours if "systemd" in proc.command(pid)), 0)
-        for pid in (self.systemd, self.keeper or 0):
-            self._before[pid] = proc.cpu_seconds(pid)
-
-    def _since(self, pid: int) -> float:
-        return proc.cpu_seconds(pid) - self._before.get(pid, 0.0)
-
     def sample(self) -> Sample:
         """Readings of now."""
         found = self.slice
@@ -142,8 +155,8 @@ class Watched:
             self.seconds,
             proc.cpu_seconds(self.process.pid),
             proc.status_bytes(self.process.pid, "VmRSS"),
-            self._since(self.systemd),
-            self._since(self.keeper) if self.keeper else 0.0,
+            self.supervision.systemd_cpu_seconds(),
+            self.supervision.keeper_cpu_seconds(),
             found.cpu_seconds() if found else None,
             proc.moment(),
         )
@@ -261,10 +274,11 @@ def watch(
     """
     agent, out, said = _agent(label), _summary(place, label), place.root / f"{label}.txt"
     log_begins = stream.access_log.stat().st_size
+    supervision = Supervision(place)
     process = place.popen(*_words(place, stream, load, label), said=said)
     try:
-        watched = Watched(place, load, label, process, _wait_for_ramp(process, said, label))
-        watched.find_manager()
+        began = _wait_for_ramp(process, said, label)
+        watched = Watched(place, load, label, process, supervision, began)
         watched.wait_until_full()
         watched.wait_until(watched.seconds + _SETTLE_SECONDS)
         first = watched.sample()
