@@ -40,6 +40,7 @@ def swarm_row(clients: int, measure: str = "exact", **more: Any) -> dict[str, An
         },
         "systemd": {"cpu_seconds": 0.6, "keeper_cpu_seconds": 0.01, "steady_share": 0.001},
         "machine_busy_share": clients / 4000,
+        "verdict": "healthy",
         "ramp": {"lateness_p99_seconds": 0.021, "actual_seconds": 4.1, "planned_seconds": 4.0},
         "delivery": {
             "clients": clients,
