@@ -130,22 +130,17 @@ def _cover_run(libc: _Libc, *, top: Path = Path("/run")) -> None:
     point below /run, so the rest must stay. Where the machine has no /run/systemd, it is /run that
     is covered.
     """
-    if (top / "systemd").is_dir():
-        top /= "systemd"
-        original = os.open(top, os.O_PATH | os.O_DIRECTORY)
-        libc.mount("tmpfs", top, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m")
-        (top / "system").mkdir()
-        _show_again(libc, Path(f"/proc/self/fd/{original}"), top, but=("system",))
-        os.close(original)
-        return
-    original = os.open(top, os.O_PATH | os.O_DIRECTORY)
-    libc.mount("tmpfs", top, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m")
-    _show_again(libc, Path(f"/proc/self/fd/{original}"), top)
+    there = (top / "systemd").is_dir()
+    covered = top / "systemd" if there else top
+    original = os.open(covered, os.O_PATH | os.O_DIRECTORY)
+    libc.mount("tmpfs", covered, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m")
+    shown = Path(f"/proc/self/fd/{original}")
+    _show_again(libc, shown, covered, but=("system",) if there else ())
     (top / "systemd/system").mkdir(parents=True)
     os.close(original)
 
 
-def _show_again(libc: _Libc, source: Path, target: Path, *, but: tuple[str, ...] = ()) -> None:
+def _show_again(libc: _Libc, source: Path, target: Path, *, but: tuple[str, ...]) -> None:
     """Bind each entry of `source` into `target`; an empty directory needs no mount."""
     for entry in source.iterdir():
         if entry.name in but:

@@ -144,7 +144,8 @@ class SystemdManager:
 
     def is_active(self, name: str) -> bool:
         """Whether a unit of this very name is active."""
-        return any(unit.active == "active" for unit in self.list_units(name))
+        status = self.status(name)
+        return status is not None and status.is_running
 
     def status(self, name: str) -> UnitStatus | None:
         """The unit of this very name; None when systemd has not loaded it."""
