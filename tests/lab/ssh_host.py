@@ -10,13 +10,12 @@ import contextlib
 import os
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.lab.machine_groups import MachineError
 from tests.lab.system_machine import SystemMachine
+from tests.support import wait_for
 
 _START_SECONDS = 20.0
 _DIRECTORY = "/root/ssh-host"
@@ -61,17 +60,16 @@ def ssh_host(directory: Path, port: int) -> Iterator[SshHost]:
         machine.run(["usermod", "-p", "*", "root"], check=True)
         sshd = ["/usr/sbin/sshd", "-D", "-e", "-f", f"{_DIRECTORY}/sshd_config"]
         machine.run(["systemd-run", "-q", "--unit=lab-sshd", *sshd], check=True)
-        _wait_for(port)
+        wait_for("sshd", lambda: _listens(port), timeout_seconds=_START_SECONDS)
         yield SshHost(machine, f"root@127.0.0.1:{port}", _environment(directory))
 
 
-def _wait_for(port: int) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.05)
-    raise MachineError("sshd did not start")
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
 
 
 def _environment(directory: Path) -> dict[str, str]:
