@@ -149,9 +149,10 @@ def compare(summary: Mapping[str, Any], lines: Sequence[Line]) -> list[Row]:
     """Every figure that both sides have."""
     segments = [line for line in lines if line.is_segment]
     playlists = [line for line in lines if not line.is_segment]
+    stopped_at = max((line.ended_at for line in lines if line.is_cut_off), default=math.inf)
     rows = [
-        *_requests("segments", summary["segments"], segments),
-        *_requests("playlists", summary["playlists"], playlists),
+        *_requests("segments", summary["segments"], segments, stopped_at),
+        *_requests("playlists", summary["playlists"], playlists, stopped_at),
         *_times("segment", summary["segments"]["duration_seconds"], segments),
         *_times("playlist", summary["playlists"]["duration_seconds"], playlists),
         *_http_errors(summary["http_errors"], lines),
@@ -169,7 +170,9 @@ def _count(figure: str, ours: float, nginx: float) -> Row:
     return Row(figure, ours, nginx, COUNT_SHARE * nginx)
 
 
-def _requests(name: str, ours: Mapping[str, Any], lines: Sequence[Line]) -> list[Row]:
+def _requests(
+    name: str, ours: Mapping[str, Any], lines: Sequence[Line], stopped_at: float
+) -> list[Row]:
     """Counts and bytes of one kind of request.
 
     Bodies of errors are not in `bytes`: a client does not read them.
@@ -185,7 +188,7 @@ def _requests(name: str, ours: Mapping[str, Any], lines: Sequence[Line]) -> list
                 ours["duration_seconds"]["count"],
                 sum(line.is_whole for line in lines),
             ),
-            less=_on_their_way(lines),
+            less=_on_their_way(lines, stopped_at),
         ),
         _count(f"{name} failed", ours["failed"], sum(line.is_failed for line in lines)),
     ]
@@ -194,9 +197,8 @@ def _requests(name: str, ours: Mapping[str, Any], lines: Sequence[Line]) -> list
     return rows
 
 
-def _on_their_way(lines: Sequence[Line]) -> int:
-    """Answers that ended with the last of those that were cut off."""
-    stopped_at = max((line.ended_at for line in lines if line.is_cut_off), default=math.inf)
+def _on_their_way(lines: Sequence[Line], stopped_at: float) -> int:
+    """Answers that ended with the last request of any kind that was cut off."""
     return sum(
         line.is_whole and abs(line.ended_at - stopped_at) < _STOPPING_SECONDS for line in lines
     )

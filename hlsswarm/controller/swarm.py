@@ -358,13 +358,12 @@ class Swarm:
     async def stop(self) -> None:
         """Stop the run's slice, and wait until systemd says that all is gone."""
         await self.restarts.stop()
-        # What clients have asked for up to now has got out, and counts; nothing after it does.
+        # What clients have asked for up to now has got out, and counts; nothing after it does. So
+        # they are held first: none asks for anything between what is heard and its signal to end.
+        self.manager.hold_clients(self.run)
         self.telemetry.hear_all()
-        self.manager.interrupt_clients(self.run)
         self.totals.ended = True
-        left = await self.manager.stop_run(
-            self.run, timeout_seconds=_GONE_TIMEOUT_SECONDS, interrupted=True
-        )
+        left = await self.manager.stop_run(self.run, timeout_seconds=_GONE_TIMEOUT_SECONDS)
         if left:
             raise UnitError(
                 f"Units of run {self.run} are still there: {', '.join(left[:3])}",

@@ -190,6 +190,7 @@ class ProcessSocket:
 
     def hear_all(self) -> None:
         """Take in at once what all processes have said by now."""
+        self._accept()
         for connection in tuple(self._connections.values()):
             connection.hear_all()
 

@@ -309,13 +309,14 @@ class SystemdManager:
         if ended.result != "done":
             raise UnitError(f"{spec.name} did not start: job {ended.result}.")
 
-    def interrupt_clients(self, run: str) -> None:
-        """Send all clients of a run the first of the two signals that end ffmpeg at once."""
-        self.kill(names.clients_slice(run), signal.SIGINT)
+    def hold_clients(self, run: str) -> None:
+        """Let no client of a run do anything more until it is stopped.
 
-    async def stop_run(
-        self, run: str, *, timeout_seconds: float, interrupted: bool = False
-    ) -> list[str]:
+        Each stop job sends SIGCONT after its signal (systemd.kill(5)), so nothing stays held.
+        """
+        self.kill(names.clients_slice(run), signal.SIGSTOP)
+
+    async def stop_run(self, run: str, *, timeout_seconds: float) -> list[str]:
         """End a run by its slice, and wait until nothing of it is loaded; what is left then.
 
         One signal lets ffmpeg finish what it reads, for a live stream the wait for the next
@@ -324,8 +325,7 @@ class SystemdManager:
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_seconds
-        if not interrupted:
-            self.interrupt_clients(run)
+        self.kill(names.clients_slice(run), signal.SIGINT)
         await self.stop_and_wait([names.run_slice(run)], timeout_seconds=timeout_seconds)
         while (left := self._loaded_of(run)) and loop.time() < deadline:
             await asyncio.sleep(0.01)
