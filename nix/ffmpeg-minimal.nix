@@ -39,7 +39,7 @@ stdenv.mkDerivation {
   ++ options;
   postPatch = ''
     patchShebangs .
-    sed -i -f ${../hlsswarm/ffmpeg_minimal/source.sed} fftools/ffmpeg.c
+    sed -i -f ${../hlsswarm/ffmpeg_minimal/source.sed} fftools/ffmpeg.c libavutil/log.c
   '';
 
   strictDeps = true;

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import functools
 import http.client
 import os
 import socket
@@ -273,7 +274,8 @@ def _opener(look: Look) -> urllib.request.OpenerDirector:
     """As the clients: through no proxy, to the address that --resolve names, and with a look at
     certificates where --tls-verify asks for it.
     """
-    context = tls_context(look.trust)
+    # Reading the machine's authorities takes longer than all else here: only where they are wanted.
+    context = functools.cache(lambda: tls_context(look.trust))
     name = urlsplit(look.url).hostname
 
     def connect(address: tuple[str, int], *more: Any) -> socket.socket:
@@ -296,7 +298,7 @@ def _opener(look: Look) -> urllib.request.OpenerDirector:
     class Secure(urllib.request.HTTPSHandler):
         def https_open(self, request: urllib.request.Request) -> Any:
             def secure(*a: Any, **k: Any) -> http.client.HTTPConnection:
-                return placed(http.client.HTTPSConnection(*a, context=context, **k))
+                return placed(http.client.HTTPSConnection(*a, context=context(), **k))
 
             return self.do_open(secure, request)
 

@@ -60,7 +60,8 @@ def run(
         check_directory(plan.out_directory)
         check_no_run(plan.out_directory)
     check_faults(plan, injector)
-    tls_context(plan.client.trust)  # a file that is no authority's is found before the start
+    if plan.client.trust.ca_file is not None:
+        tls_context(plan.client.trust)  # a file that is no authority's is found before the start
     look = Look.of(plan, program.path)
     stream = select_unseen(look) if plan.skip_preflight else look_at(look)
     plan = plan_for(plan, stream)
@@ -147,13 +148,14 @@ def _results_kept(
 
 def edge_followed(swarm: Swarm, stream: Stream) -> Callable[[], Awaitable[None]]:
     """A job that follows when segments are made, for live latency; of a dated playlist."""
+    url = stream.dated_url or ""
     return functools.partial(
         follow_edge,
         swarm.totals.edge,
-        stream.dated_url or "",
+        url,
         interval_seconds=stream.target_duration_seconds,
         address=swarm.plan.resolve_address,
-        context=tls_context(swarm.plan.client.trust),
+        context=tls_context(swarm.plan.client.trust) if url.startswith("https:") else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 from hlsswarm.core.cgroup_text import stall_shares
@@ -22,17 +23,19 @@ class SliceGauge:
 
     def usage(self) -> Usage:
         """The use of now; nothing of a slice that is not there."""
+        return self._manager.accounting.usage(self._cgroup) if self._is_there() else Usage()
+
+    def _is_there(self) -> bool:
         if not self._cgroup:
             # Once: systemd is asked for what does not change, and the rest is files.
-            try:
+            with contextlib.suppress(BusLostError):
                 self._cgroup = self._manager.control_group(self._unit)
-            except BusLostError:
-                return Usage()
-        return self._manager.accounting.usage(self._cgroup) if self._cgroup else Usage()
+        return bool(self._cgroup)
 
     def row(self) -> dict[str, float]:
         """`used` of a row of the time series: since the call before."""
-        usage, now = self.usage(), time.monotonic()
+        usage = self._manager.accounting.load(self._cgroup) if self._is_there() else Usage()
+        now = time.monotonic()
         before, seconds = self._before, max(now - self._at, 1e-6)
         self._before, self._at = usage, now
         read: dict[str, float | None] = {

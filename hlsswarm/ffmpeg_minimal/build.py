@@ -30,7 +30,7 @@ from hlsswarm.programs import find_program
 
 PACKAGES = ("gcc", "libc6-dev", "make", "pkg-config", "libmbedtls-dev", "dpkg-dev", "xz-utils")
 """What Debian calls what the build needs."""
-_EDITED = "fftools/ffmpeg.c"
+_EDITED = ("fftools/ffmpeg.c", "libavutil/log.c")
 """What source.sed is for."""
 _STATIC = ("--pkg-config-flags=--static", "--extra-ldexeflags=-static")
 _HEADER = Path("/usr/include/mbedtls/ssl.h")
@@ -144,7 +144,7 @@ def _compile(tree: Path) -> Path:
         "sed",
         "--in-place",
         *(f"--expression={line}" for line in _lines("source.sed")),
-        _EDITED,
+        *_EDITED,
     ]
     _run(words, tree, "The source could not be edited")
     _run(["./configure", *options(), *_STATIC], tree, "ffmpeg's configure failed")

@@ -14,6 +14,8 @@ line after it decides: a parsed playlist says `Skip ('#`, a redirect does not.
 is open the line is its; else it ends a segment. With segments of several playlists open it is held
 until hls.c goes on with that playlist's reload or next segment (without such a hint: the oldest).
 After ffmpeg's closing report it is what the stop cut off: aborted, and its bytes are bytes_read.
+The minimal ffmpeg stamps its lines (`[verbose 81234567]`: CLOCK_MONOTONIC in microseconds, from
+ffmpeg_minimal/source.sed). Then a line's time is when it was said, however late it is read.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ _OPENING: Final = re.compile(rb"Opening '(?:crypto[+:])?(.*)' for reading$")
 _STATISTICS: Final = re.compile(rb"Statistics: (\d{1,18}) bytes read")
 _HTTP_ERROR: Final = re.compile(rb"HTTP error (\d{3})\b")
 _INPUT: Final = re.compile(rb"Input #\d+, (data|hls|concat), from")
-_SKIPPED_TAG: Final = b"] [info] Skip ('#"
+_SKIPPED_TAG: Final = re.compile(rb"\[[^]]*\] \[info(?: \d+)?\] Skip \('#")
 _NO_LONGER: Final = re.compile(rb"No longer receiving playlist (\d{1,9})")
 _ADDRESS: Final = re.compile(r" @ 0x[0-9a-fA-F]+|\b0x[0-9a-fA-F]{6,}")
 # RFC 8216bis, section 3.1: fragmented MP4 needs EXT-X-MAP; TS, packed audio and WebVTT do not.
@@ -76,11 +78,16 @@ class FFmpegLogParser:
     playlist if named like MP4, a repeated one for a playlist's first URL and offset unless it is
     named like TS or audio, and an MP4 name with "init" in it; any other new one is a SEGMENT.
 
-    `lines`, `recognised` of them, `dropped_bytes` of lines over 64 KiB, `aborted` by the stop.
+    `lines`, `recognised` of them, `dropped_bytes` of lines over 64 KiB, `aborted` by the stop;
+    `stamped`: whether the last line told its own time. None counts as said before `began`.
     """
 
-    def __init__(self, sink: TelemetrySink, *, measure: Measure = "exact") -> None:
+    def __init__(
+        self, sink: TelemetrySink, *, measure: Measure = "exact", began: float = 0.0
+    ) -> None:
         self.lines = self.recognised = self.dropped_bytes = self.aborted = 0
+        self.stamped = False
+        self._said_at = began
         self._sink = sink
         self._exact = measure == "exact"
         self._partial = bytearray()
@@ -100,7 +107,10 @@ class FFmpegLogParser:
         self._inits: set[tuple[bytes, bytes]] = set()
 
     def feed(self, data: bytes, now: float) -> None:
-        """Take the next bytes of the log; `now` in seconds of any clock that does not go back."""
+        """Take the next bytes of the log.
+
+        `now` in seconds of a clock that does not go back; for stamped lines it is CLOCK_MONOTONIC.
+        """
         lines = data.replace(b"\r", b"\n").split(b"\n")  # \r: a progress report, glued to a message
         rest = lines.pop()
         if lines and (self._partial or self._dropping):
@@ -109,7 +119,7 @@ class FFmpegLogParser:
             self._partial.clear()
             self._dropping = False
         for line in filter(None, lines):
-            if self._skipping and 0 < line.find(_SKIPPED_TAG, 0, 48) == line.find(b"] "):
+            if self._skipping and _SKIPPED_TAG.match(line):
                 # A playlist with dates has one such line a segment: half the log, all the same.
                 self.lines += 1
                 self.recognised += 1
@@ -146,7 +156,7 @@ class FFmpegLogParser:
         self.lines += 1
         self._skipping = False
         begin, end = 1, line.find(b"] ") if line[0] == 0x5B else -1
-        while end < 0 or (level := _LEVELS.get(line[begin:end])) is None:
+        while end < 0 or not (level := _LEVELS.get((told := line[begin:end].partition(b" "))[0])):
             begin = end + 3
             if end < 0 or line[end + 2 : begin] != b"[":
                 # Before any logging the loader's or the option parser's complaint; later a dump at
@@ -157,6 +167,9 @@ class FFmpegLogParser:
                 return
             end = line.find(b"] ", begin)
         self._levelled, self._bare = True, b""
+        self.stamped = told[2].isdigit()
+        if self.stamped:
+            self._said_at = now = max(self._said_at, min(now, int(told[2]) / 1e6))
         self._context = line[:5] if begin > 1 else b""
         message = line[end + 2 :]
         if level in _TROUBLE:

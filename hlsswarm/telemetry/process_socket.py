@@ -89,7 +89,7 @@ class ProcessSocket:
         self.path = path
         self.hear = hear
         self._keeper = keeper
-        self._gather_seconds = gather_seconds
+        self.gather_seconds = gather_seconds
         self._socket: socket.socket | None = None
         self._speaking: select.epoll | None = None
         self._connections: dict[int, _Connection] = {}
@@ -161,10 +161,10 @@ class ProcessSocket:
 
     def _spoken(self) -> None:
         """Somebody has said something."""
-        if self._gather_seconds and self._speaking is not None:
+        if self.gather_seconds and self._speaking is not None:
             loop = asyncio.get_running_loop()
             loop.remove_reader(self._speaking.fileno())
-            loop.call_later(self._gather_seconds, self._listen_again)
+            loop.call_later(self.gather_seconds, self._listen_again)
         else:
             self._hear_speaking()
 

@@ -15,8 +15,10 @@ from hlsswarm.telemetry.client import ClientTelemetry, TelemetryTotals
 from hlsswarm.telemetry.parser import FFmpegLogParser
 from hlsswarm.telemetry.process_socket import Keeper, ProcessSocket
 
-_LIGHT_GATHER_SECONDS = 0.05
-"""Light measuring times no request; a player's stall is told from 0.1 s on (core.playhead)."""
+_GATHER_SECONDS = 0.05
+"""For what may be read late: light measuring, which times no request, and lines that tell their own
+time. A player's stall is told from 0.1 s on (core.playhead).
+"""
 
 
 class Observer(Protocol):
@@ -47,11 +49,15 @@ class TelemetryServer(ProcessSocket):
         measure: Measure,
         keeper: Keeper | None = None,
     ) -> None:
-        gather_seconds = 0.0 if measure == "exact" else _LIGHT_GATHER_SECONDS
-        super().__init__(path, self._heard, keeper=keeper, gather_seconds=gather_seconds)
+        super().__init__(path, self._heard, keeper=keeper)
         self.totals = totals
         self._observer = observer
-        self._measure: Measure = measure
+        self.measure: Measure = measure
+        self.read_at_leisure(stamped=False)
+
+    def read_at_leisure(self, *, stamped: bool) -> None:
+        """Gather what is said, if its time does not matter or is told by itself (`stamped`)."""
+        self.gather_seconds = 0.0 if self.measure == "exact" and not stamped else _GATHER_SECONDS
 
     def _heard(self, unit: str | None, pid: int) -> _ClientHearer:
         """Whoever speaks is heard; what is said by no client of ours counts for nobody."""
@@ -60,8 +66,7 @@ class TelemetryServer(ProcessSocket):
             unit = None
             self.totals.unattributed_connections += 1
             sink = ClientTelemetry(self.totals)
-        parser = FFmpegLogParser(sink, measure=self._measure)
-        return _ClientHearer(self._observer, self.totals, sink, parser, unit=unit, pid=pid)
+        return _ClientHearer(self, self._observer, sink, unit=unit, pid=pid)
 
 
 class _ClientHearer:
@@ -69,22 +74,22 @@ class _ClientHearer:
 
     def __init__(
         self,
+        server: TelemetryServer,
         observer: Observer,
-        totals: TelemetryTotals,
         sink: ClientTelemetry,
-        parser: FFmpegLogParser,
         *,
         unit: str | None,
         pid: int,
     ) -> None:
+        now = asyncio.get_running_loop().time()
+        self._server = server
         self._observer = observer
-        self._totals = totals
+        self._totals = server.totals
         self._sink = sink
-        self._parser = parser
+        self._parser = FFmpegLogParser(sink, measure=server.measure, began=now)
         self._unit = unit
         self._pid = pid
         self._counted = (0, 0, 0)
-        now = asyncio.get_running_loop().time()
         goes_on = sink.continues
         if goes_on:
             sink.process_goes_on(now)
@@ -96,6 +101,7 @@ class _ClientHearer:
     def feed(self, data: bytes, now: float) -> None:
         """The next piece of its log."""
         self._parser.feed(data, now)
+        self._server.read_at_leisure(stamped=self._parser.stamped)
         self._count()
 
     def _count(self) -> None:

@@ -6,7 +6,7 @@ core.cgroup_text and core.limits. Reads only, and does not talk to systemd.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,19 +67,25 @@ class Accounting:
     def usage(self, cgroup: str) -> Usage:
         """Usage of the cgroup that systemd names `cgroup`."""
         v2 = self._directory("", cgroup)
-        pids = self._directory("pids", cgroup) or v2
-        peak, now = self._memory(cgroup, v2)
         read, written = self._io(cgroup, v2)
         limit = self.limit_of(cgroup, MEMORY_MAX)
-        return Usage(
-            cpu_seconds=self._cpu_seconds(cgroup, v2),
-            memory_peak_bytes=peak,
-            memory_bytes=now,
-            tasks=_read_int(pids / "pids.current") if pids else None,
+        return replace(
+            self.load(cgroup),
+            memory_peak_bytes=self._memory(cgroup, v2, "memory.max_usage_in_bytes", "memory.peak"),
             read_bytes=read,
             written_bytes=written,
             throttled=self._throttled(cgroup, v2),
             memory_limit_bytes=limit.value if limit else None,
+        )
+
+    def load(self, cgroup: str) -> Usage:
+        """Of its usage what is looked at each second, and no more: CPU, memory, tasks, pressure."""
+        v2 = self._directory("", cgroup)
+        pids = self._directory("pids", cgroup) or v2
+        return Usage(
+            cpu_seconds=self._cpu_seconds(cgroup, v2),
+            memory_bytes=self._memory(cgroup, v2, "memory.usage_in_bytes", "memory.current"),
+            tasks=_read_int(pids / "pids.current") if pids else None,
             stalls=_stalls(v2, "{}.pressure") if v2 else {},
         )
 
@@ -91,15 +97,11 @@ class Accounting:
         usec = flat_keyed(_text(v2 / "cpu.stat")).get("usage_usec") if v2 else None
         return None if usec is None else usec / 1e6
 
-    def _memory(self, cgroup: str, v2: Path | None) -> tuple[int | None, int | None]:
-        """Peak and present use."""
+    def _memory(self, cgroup: str, v2: Path | None, v1_file: str, v2_file: str) -> int | None:
         memory = self._directory("memory", cgroup)
         if memory is not None:
-            peak = _read_int(memory / "memory.max_usage_in_bytes")
-            return peak, _read_int(memory / "memory.usage_in_bytes")
-        if v2 is None:
-            return None, None
-        return _read_int(v2 / "memory.peak"), _read_int(v2 / "memory.current")
+            return _read_int(memory / v1_file)
+        return _read_int(v2 / v2_file) if v2 else None
 
     def _io(self, cgroup: str, v2: Path | None) -> tuple[int | None, int | None]:
         """Bytes read from disks and written to them."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,6 +52,18 @@ def test_runs_take_it_by_themselves_and_say_so(here: Place, program: Path, strea
     )
 
 
+def test_its_lines_tell_when_they_were_said_by_our_own_clock(program: Path) -> None:
+    words = [str(program), "-hide_banner", "-nostdin", "-loglevel", "repeat+level+verbose"]
+    before = time.monotonic()
+    done = subprocess.run(
+        [*words, "-i", "http://127.0.0.1:1/x.m3u8"], capture_output=True, check=False
+    )
+    stamps = [int(stamp) / 1e6 for stamp in re.findall(rb"\[\w+ (\d+)\] ", done.stderr)]
+    assert len(stamps) == done.stderr.count(b"\n") > 1
+    told = [before, *stamps, time.monotonic()]
+    assert told == sorted(told)
+
+
 def test_each_line_that_it_logs_is_one_write(program: Path) -> None:
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # a packet is a write
     words = [str(program), "-hide_banner", "-nostdin", "-loglevel", "repeat+level+verbose"]
@@ -62,7 +76,7 @@ def test_each_line_that_it_logs_is_one_write(program: Path) -> None:
         while packet := ours.recv(65536):
             writes.append(packet)
     assert done.returncode != 0
-    assert any(line.startswith(b"[tcp @ ") and b"] [verbose] " in line for line in writes)
+    assert any(line.startswith(b"[tcp @ ") and b"] [verbose " in line for line in writes)
     assert [line for line in writes if not line.endswith(b"\n")] == []
 
 
