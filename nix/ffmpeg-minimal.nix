@@ -13,9 +13,7 @@
 let
   isOption = line: line != "" && !lib.hasPrefix "#" line;
   options = lib.filter isOption (
-    map lib.trim (
-      lib.splitString "\n" (builtins.readFile ../hlsswarm/ffmpeg_minimal/configure.options)
-    )
+    map lib.trim (lib.splitString "\n" (builtins.readFile ../hlsswarm/ffmpeg_minimal/configure.options))
   );
 in
 stdenv.mkDerivation {

@@ -37,8 +37,7 @@ let
   clientsOf = swarm: if swarm.clients == null then 10 else swarm.clients;
   tasks = cfg.clients * tasksPerClient + 50;
   open = cfg.clients * connectionsPerClient;
-  closed =
-    cfg.clients * requestsPerTargetDuration * rememberedSeconds / cfg.targetDurationSeconds;
+  closed = cfg.clients * requestsPerTargetDuration * rememberedSeconds / cfg.targetDurationSeconds;
 
   listening =
     map addresses.portOf (
@@ -120,8 +119,7 @@ in
     assertions = [
       {
         assertion = !config.boot.isContainer;
-        message = ''
-          services.hlsswarm.tuning: a container cannot set limits of the kernel. Enable it on the machine that the container runs on, and leave it out here.'';
+        message = "services.hlsswarm.tuning: a container cannot set limits of the kernel. Enable it on the machine that the container runs on, and leave it out here.";
       }
     ];
 

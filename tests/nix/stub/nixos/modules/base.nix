@@ -78,48 +78,60 @@ in
       "settings"
       "oomd"
     ];
-    environment = free [
-      "etc"
-      "variables"
-      "sessionVariables"
-    ] // {
-      systemPackages = mkOption {
-        type = types.listOf types.package;
-        default = [ ];
+    environment =
+      free [
+        "etc"
+        "variables"
+        "sessionVariables"
+      ]
+      // {
+        systemPackages = mkOption {
+          type = types.listOf types.package;
+          default = [ ];
+        };
       };
-    };
-    networking = free [
-      "interfaces"
-      "nftables"
-      "hosts"
-    ] // {
-      hostName = mkOption {
-        type = types.str;
-        default = "nixos";
-      };
-      useNetworkd = mkOption {
-        type = types.bool;
-        default = false;
-      };
-      useDHCP = mkOption {
-        type = types.bool;
-        default = true;
-      };
-      firewall = {
-        enable = mkOption {
+    networking =
+      free [
+        "interfaces"
+        "nftables"
+        "hosts"
+      ]
+      // {
+        hostName = mkOption {
+          type = types.str;
+          default = "nixos";
+        };
+        useNetworkd = mkOption {
+          type = types.bool;
+          default = false;
+        };
+        useDHCP = mkOption {
           type = types.bool;
           default = true;
         };
-        allowedTCPPorts = mkOption {
-          type = types.listOf types.port;
-          default = [ ];
-          apply = ports: lib.naturalSort (lib.unique ports);
+        firewall = {
+          enable = mkOption {
+            type = types.bool;
+            default = true;
+          };
+          allowedTCPPorts = mkOption {
+            type = types.listOf types.port;
+            default = [ ];
+            apply = ports: lib.naturalSort (lib.unique ports);
+          };
         };
       };
-    };
     boot = {
       kernel.sysctl = mkOption {
-        type = types.attrsOf (types.nullOr (types.oneOf [ types.bool types.int types.str ]));
+        type = types.attrsOf (
+          types.nullOr (
+            types.oneOf [
+              types.bool
+              types.int
+              types.str
+            ]
+          )
+        );
         default = { };
       };
       kernelModules = mkOption {
@@ -131,7 +143,8 @@ in
       "initrd"
       "loader"
       "tmp"
-    ] // {
+    ]
+    // {
       extraModprobeConfig = mkOption {
         type = types.lines;
         default = "";
@@ -145,20 +158,22 @@ in
         default = false;
       };
     };
-    security = free [
-      "sudo"
-      "pam"
-      "acme"
-    ] // {
-      polkit.enable = mkOption {
-        type = types.bool;
-        default = false;
+    security =
+      free [
+        "sudo"
+        "pam"
+        "acme"
+      ]
+      // {
+        polkit.enable = mkOption {
+          type = types.bool;
+          default = false;
+        };
+        polkit.extraConfig = mkOption {
+          type = types.lines;
+          default = "";
+        };
       };
-      polkit.extraConfig = mkOption {
-        type = types.lines;
-        default = "";
-      };
-    };
     services =
       lib.genAttrs
         [
@@ -209,7 +224,6 @@ in
   ];
 
   config.systemd.units = lib.mapAttrs' (
-    name: service:
-    lib.nameValuePair "${name}.service" { text = import ./unit-text.nix lib service; }
+    name: service: lib.nameValuePair "${name}.service" { text = import ./unit-text.nix lib service; }
   ) config.systemd.services;
 }
