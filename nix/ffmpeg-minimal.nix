@@ -28,6 +28,9 @@ stdenv.mkDerivation {
     "--arch=${stdenv.hostPlatform.parsed.cpu.name}"
     "--target-os=linux"
     "--enable-pthreads"
+    # mbedtls.pc names libmbedx509 and libmbedcrypto as private, and nothing is linked with what only
+    # another library needs: without this `configure` is content, and the linker is not.
+    "--pkg-config-flags=--static"
   ]
   ++ lib.optionals (stdenv.hostPlatform != stdenv.buildPlatform) [
     "--enable-cross-compile"

@@ -44,6 +44,8 @@ def test_the_minimal_ffmpeg_has_the_options_of_the_build_on_debian() -> None:
 def test_its_tls_library_is_the_one_that_the_options_name() -> None:
     assert "--enable-mbedtls" in options()
     assert package("map (p: p.pname) own.ffmpeg-minimal.buildInputs") == ["mbedtls"]
+    # As on Debian: its other two parts are named in `Requires.private` alone.
+    assert "--pkg-config-flags=--static" in package("own.ffmpeg-minimal.configureFlags")
 
 
 def test_python_libraries_are_those_of_the_project() -> None:
