@@ -276,9 +276,9 @@ in
         cfg.ffmpeg
         cfg.nginx
       ];
-      environment = lib.optionalAttrs (cfg.clientFfmpeg != null) {
-        HLSSWARM_FFMPEG_MINIMAL = lib.getExe cfg.clientFfmpeg;
-      };
+      # Empty is none; not set would be that of the package.
+      environment.HLSSWARM_FFMPEG_MINIMAL =
+        if cfg.clientFfmpeg == null then "" else lib.getExe cfg.clientFfmpeg;
       # A new file is applied while everything runs, and a new program takes over what runs. To stop
       # the service, as NixOS does with what has changed, would end the rig.
       reloadTriggers = [ cfg.configFile ];
