@@ -10,11 +10,13 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from hlsswarm.ffmpeg_minimal.build import options
 from hlsswarm.places import MINIMAL_FFMPEG_ENVIRONMENT
 from hlsswarm.units.embedded import SYSTEMD_ENVIRONMENT
 from tests.lab.apt_tree import REPOSITORY
-from tests.nix.private_nix import NIXPKGS, evaluate
+from tests.nix.private_nix import NIXPKGS, STUB, evaluate
 
 NIXPKGS_NAMES = {"ffmpeg": "ffmpeg-headless", "nginx-light": "nginx"}
 """Debian's packages, where nixpkgs calls them otherwise."""
@@ -108,6 +110,16 @@ def test_images_differ_from_those_of_the_containerfile_in_what_they_are_made_of_
     assert set(config["ExposedPorts"]) == ports
     assert config["Cmd"] == ["--help"]
     assert package("own.test-origin-container.image.config.Cmd") == ["origin", "run"]
+
+
+@pytest.mark.skipif(NIXPKGS != STUB, reason="nixpkgs keeps no text of what it joins")
+def test_the_image_has_the_group_that_nginx_runs_as() -> None:
+    """nixpkgs' nginx, made where only `nogroup` is there, ends at once where it is missing."""
+    lines = package(
+        "pkgs.lib.concatMap (p: p.arguments.override.extraGroupLines or [ ])"
+        " own.swarm-container.image.contents"
+    )
+    assert lines == ["nogroup:x:65534:"]
 
 
 def test_the_image_with_systemd_is_told_to_end_and_asked_for_its_health_as_the_other_one() -> None:
