@@ -16,6 +16,23 @@ let
         default = { };
       }
     );
+  # These options, and any other.
+  open =
+    options:
+    mkOption {
+      type = types.submodule {
+        freeformType = types.anything;
+        inherit options;
+      };
+      default = { };
+    };
+  enable = lib.mkEnableOption "it";
+  port =
+    default:
+    mkOption {
+      type = types.port;
+      inherit default;
+    };
   wrong = map (a: a.message) (lib.filter (a: !a.assertion) config.assertions);
   toplevel =
     if wrong != [ ] then
@@ -175,26 +192,33 @@ in
         };
       };
     services =
-      lib.genAttrs
-        [
-          "prometheus"
-          "grafana"
-          "nginx"
-          "journald"
-          "openssh"
-          "getty"
-          "logind"
-        ]
-        (
-          _:
-          mkOption {
-            type = types.submodule {
-              freeformType = types.anything;
-              options.enable = lib.mkEnableOption "it";
+      lib.genAttrs [
+        "nginx"
+        "journald"
+        "openssh"
+        "getty"
+        "logind"
+      ] (_: open { inherit enable; })
+      // {
+        prometheus = open {
+          inherit enable;
+          port = port 9090;
+          exporters = open {
+            node = open {
+              inherit enable;
+              port = port 9100;
             };
-            default = { };
-          }
-        );
+            nginx = open {
+              inherit enable;
+              port = port 9113;
+            };
+          };
+        };
+        grafana = open {
+          inherit enable;
+          settings = open { server = open { http_port = port 3000; }; };
+        };
+      };
     system = {
       build.toplevel = mkOption {
         type = types.package;
