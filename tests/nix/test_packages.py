@@ -78,6 +78,8 @@ def test_no_unit_names_a_program_that_nixos_does_not_have(tmp_path: Path) -> Non
     assert absolute_programs(tree) == {"/bin/sh"}
     specs = (tree / "core/service_specs.py").read_text()
     assert re.search(r'_KILL = "/nix/store/[^"]+/bin/kill"', specs)
+    programs_module = (tree / "programs.py").read_text()
+    assert re.search(r'Path\("/nix/store/[^"]+/truetype/DejaVuSans.ttf"\)', programs_module)
 
 
 def test_the_command_finds_what_it_needs() -> None:

@@ -115,6 +115,7 @@ let
       buildPythonApplication = arguments: fake arguments.pname arguments;
       buildPythonPackage = arguments: fake arguments.pname arguments;
     };
+  dejavu_fonts = fake "dejavu-fonts" { passthru.minimal = fake "dejavu-fonts-minimal" { }; };
   python3 = fake "python3" { } // {
     pkgs = python3Packages;
     withPackages = choose: fake "python3-env" { packages = choose python3Packages; };
@@ -235,7 +236,7 @@ let
     named
     // functions
     // {
-      inherit python3 python3Packages;
+      inherit dejavu_fonts python3 python3Packages;
       python3Minimal = python3;
       pkgs = all;
     };
