@@ -19,7 +19,9 @@ rec {
   swarm = app "Find where a streaming origin or CDN breaks, before the viewers do" program;
   demo = command "demo" "demo" "Test origin, 20 clients, summary, all stopped again";
 
-  test-origin = command "test-origin" "origin run" "A live test stream on 127.0.0.1:8080, until Ctrl+C";
+  test-origin =
+    command "test-origin" "origin run"
+      "A live test stream on 127.0.0.1:8080, until Ctrl+C";
   test-origin-low-latency =
     command "test-origin-low-latency" "origin run --profile low-latency"
       "720p in segments of one second";

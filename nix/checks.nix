@@ -1,6 +1,7 @@
-# What `nix flake check` builds: packages, the rigs' files of all examples (`hlsswarm check` reads
-# each), formatting, and virtual machines that run tests/vm/*.py, the scripts that `make vm-test`
-# runs on Debian. That the examples evaluate as a whole is checked as `nixosConfigurations`.
+# What `nix flake check` builds: programs and images, formatting, the rigs' files of all examples
+# (`hlsswarm check` reads each), and virtual machines that run tests/vm/*.py, the scripts that
+# `make vm-test` runs on Debian. That the examples evaluate as a whole is checked as
+# `nixosConfigurations`.
 {
   pkgs,
   packages,
@@ -55,7 +56,13 @@ let
   rigOf = name: machine: lib.nameValuePair "rig-${name}" machine.config.services.hlsswarm.configFile;
 in
 {
-  inherit (packages) hlsswarm ffmpeg-minimal;
+  inherit (packages)
+    hlsswarm
+    ffmpeg-minimal
+    swarm-container
+    test-origin-container
+    swarm-systemd-container
+    ;
   formatting =
     pkgs.runCommand "hlsswarm-formatting"
       {

@@ -13,9 +13,7 @@
 let
   isOption = line: line != "" && !lib.hasPrefix "#" line;
   options = lib.filter isOption (
-    map lib.trim (
-      lib.splitString "\n" (builtins.readFile ../hlsswarm/ffmpeg_minimal/configure.options)
-    )
+    map lib.trim (lib.splitString "\n" (builtins.readFile ../hlsswarm/ffmpeg_minimal/configure.options))
   );
 in
 stdenv.mkDerivation {
@@ -30,6 +28,9 @@ stdenv.mkDerivation {
     "--arch=${stdenv.hostPlatform.parsed.cpu.name}"
     "--target-os=linux"
     "--enable-pthreads"
+    # mbedtls.pc names libmbedx509 and libmbedcrypto as private, and nothing is linked with what only
+    # another library needs: without this `configure` is content, and the linker is not.
+    "--pkg-config-flags=--static"
   ]
   ++ lib.optionals (stdenv.hostPlatform != stdenv.buildPlatform) [
     "--enable-cross-compile"

@@ -3,6 +3,7 @@
 {
   lib,
   coreutils,
+  dejavu_fonts,
   ffmpeg-headless,
   ffmpeg-minimal,
   makeBinaryWrapper,
@@ -39,6 +40,14 @@ let
     ) programs
   );
 
+  # The clock in test pictures is left out where there is no font.
+  font =
+    let
+      path = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf";
+      here = "${dejavu_fonts.minimal}/share/fonts/truetype/DejaVuSans.ttf";
+    in
+    "grep -lZF '\"${path}\"' hlsswarm/programs.py | xargs -0 sed -i 's#${path}#${here}#'";
+
   library = python3.pkgs.buildPythonPackage {
     pname = project.name;
     inherit (project) version;
@@ -52,7 +61,7 @@ let
       ];
     };
     # xargs and `pipefail`: a path that nobody names any more ends the build.
-    postPatch = "set -o pipefail\n${substitutions}\n";
+    postPatch = "set -o pipefail\n${substitutions}\n${font}\n";
     build-system = [ python3.pkgs.setuptools ];
     dependencies = map package project.dependencies;
     # The tests want a systemd of their own: `make test`, and the VM tests among the flake's checks.

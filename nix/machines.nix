@@ -38,7 +38,11 @@ let
     settings:
     machine [
       modules.microvm
-      { services.hlsswarm.microvm = settings // { enable = true; }; }
+      {
+        services.hlsswarm.microvm = settings // {
+          enable = true;
+        };
+      }
     ];
 in
 {

@@ -30,7 +30,8 @@ let
       util-linux
       dockerTools.binSh
       dockerTools.caCertificates
-      dockerTools.fakeNss
+      # root and nobody; nginx in nixpkgs wants nobody's group by the name that it has on NixOS.
+      (dockerTools.fakeNss.override { extraGroupLines = [ "nogroup:x:65534:" ]; })
     ];
     # Mount points, and where systemd's units write, on a root that may be read-only.
     extraCommands = "mkdir -p -m 1777 tmp && mkdir -p run var results";

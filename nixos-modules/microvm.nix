@@ -108,18 +108,15 @@ in
         assertions = [
           {
             assertion = isThere;
-            message = ''
-              services.hlsswarm.microvm: this machine knows nothing of microvm.nix. Import inputs.microvm.nixosModules.microvm, or this flake's nixosModules.microvm, which has it.'';
+            message = "services.hlsswarm.microvm: this machine knows nothing of microvm.nix. Import inputs.microvm.nixosModules.microvm, or this flake's nixosModules.microvm, which has it.";
           }
           {
             assertion = cfg.memory != 2048;
-            message = ''
-              services.hlsswarm.microvm.memory: QEMU's microvm machine does not start with exactly 2048 MiB. Take 2047 or 2049.'';
+            message = "services.hlsswarm.microvm.memory: QEMU's microvm machine does not start with exactly 2048 MiB. Take 2047 or 2049.";
           }
           {
             assertion = cfg.network == "tap" -> lib.hasPrefix "10.177.0." cfg.address;
-            message = ''
-              services.hlsswarm.microvm.address: ${cfg.address} is not in 10.177.0.0/24, the network of the host's bridge.'';
+            message = "services.hlsswarm.microvm.address: ${cfg.address} is not in 10.177.0.0/24, the network of the host's bridge.";
           }
         ];
 

@@ -14,7 +14,8 @@ let
   cfg = rig.monitoring;
   addresses = import ./addresses.nix { inherit lib; };
 
-  listen = if rig.settings.metrics.listen == null then "127.0.0.1:9090" else rig.settings.metrics.listen;
+  listen =
+    if rig.settings.metrics.listen == null then "127.0.0.1:9090" else rig.settings.metrics.listen;
   isScraped = rig.enable && !addresses.isOff listen;
   own = "${addresses.hereOf (addresses.hostOf listen)}:${toString (addresses.portOf listen)}";
   prometheusPort = config.services.prometheus.port;
@@ -94,18 +95,15 @@ in
         assertions = [
           {
             assertion = rig.enable && addresses.isOff listen -> cfg.targets != [ ];
-            message = ''
-              services.hlsswarm.monitoring: settings.metrics.listen is "off", so Prometheus finds nothing of this rig. Leave it out, or name other rigs in monitoring.targets.'';
+            message = ''services.hlsswarm.monitoring: settings.metrics.listen is "off", so Prometheus finds nothing of this rig. Leave it out, or name other rigs in monitoring.targets.'';
           }
           {
             assertion = rig.enable || cfg.targets != [ ] || cfg.runTargets != [ ];
-            message = ''
-              services.hlsswarm.monitoring has nothing to look at: enable services.hlsswarm here, or name rigs in monitoring.targets.'';
+            message = "services.hlsswarm.monitoring has nothing to look at: enable services.hlsswarm here, or name rigs in monitoring.targets.";
           }
           {
             assertion = isScraped -> addresses.portOf listen != prometheusPort;
-            message = ''
-              services.prometheus.port: ${toString prometheusPort} is that of the rig's own metrics (settings.metrics.listen). Give one of them another port.'';
+            message = "services.prometheus.port: ${toString prometheusPort} is that of the rig's own metrics (settings.metrics.listen). Give one of them another port.";
           }
         ];
 

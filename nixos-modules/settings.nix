@@ -41,10 +41,11 @@ let
     row:
     let
       one = oneValue row;
-      sentences =
-        [ "${row.description}." ]
-        ++ lib.optional (row.default != null) "Default of the program: ${shown row.default}."
-        ++ lib.optional row.live "A change reaches what runs.";
+      sentences = [
+        "${row.description}."
+      ]
+      ++ lib.optional (row.default != null) "Default of the program: ${shown row.default}."
+      ++ lib.optional row.live "A change reaches what runs.";
     in
     mkOption {
       type = types.nullOr (if row.list then types.listOf one else one);
@@ -60,7 +61,8 @@ let
   key = row: lib.last (parts row);
   section = row: lib.concatStringsSep "." (lib.take (builtins.length (parts row) - 1) (parts row));
   inSection = name: lib.filter (row: section row == name) rows;
-  optionsOf = name: lib.listToAttrs (map (row: lib.nameValuePair (key row) (option row)) (inSection name));
+  optionsOf =
+    name: lib.listToAttrs (map (row: lib.nameValuePair (key row) (option row)) (inSection name));
 
   table = name: {
     freeformType = format.type;

@@ -24,10 +24,13 @@ let
     lib.splitString "\n" (builtins.readFile ../systemd/tmpfiles.conf)
   );
   # The paths of Debian in the unit, and what they are here.
-  here = builtins.replaceStrings [ "@bindir@/hlsswarm" "/bin/kill" ] [
-    (lib.getExe cfg.package)
-    "${pkgs.util-linux}/bin/kill"
-  ];
+  here =
+    builtins.replaceStrings
+      [ "@bindir@/hlsswarm" "/bin/kill" ]
+      [
+        (lib.getExe cfg.package)
+        "${pkgs.util-linux}/bin/kill"
+      ];
 
   tokenCredential = "api-token";
   file = format.generate "hlsswarm.toml" cfg.document;
@@ -54,18 +57,17 @@ let
 
   # --- What must not be in the store --------------------------------------------------------------
   inStore = path: builtins.isPath path || lib.hasPrefix builtins.storeDir (toString path);
-  secretFiles =
-    {
-      "apiTokenFile" = cfg.apiTokenFile;
-      "settings.api.token-file" = cfg.settings.api.token-file;
-      "settings.api.tls-key" = cfg.settings.api.tls-key;
-    }
-    // lib.listToAttrs (
-      map (swarm: {
-        name = "settings.swarm: header-file of ${swarm.name}";
-        value = swarm.header-file;
-      }) cfg.settings.swarm
-    );
+  secretFiles = {
+    "apiTokenFile" = cfg.apiTokenFile;
+    "settings.api.token-file" = cfg.settings.api.token-file;
+    "settings.api.tls-key" = cfg.settings.api.tls-key;
+  }
+  // lib.listToAttrs (
+    map (swarm: {
+      name = "settings.swarm: header-file of ${swarm.name}";
+      value = swarm.header-file;
+    }) cfg.settings.swarm
+  );
   exposedFiles = lib.filterAttrs (_: path: path != null && inStore path) secretFiles;
   hasSecretHeader =
     swarm:
@@ -204,23 +206,19 @@ in
     assertions = [
       {
         assertion = exposedFiles == { };
-        message = ''
-          services.hlsswarm: everybody on this machine could read ${lib.concatStringsSep ", " (builtins.attrNames exposedFiles)}, because the file lies in the Nix store. Give the path of a file that is put on the machine by other means, in quotes: "/run/secrets/…".'';
+        message = ''services.hlsswarm: everybody on this machine could read ${lib.concatStringsSep ", " (builtins.attrNames exposedFiles)}, because the file lies in the Nix store. Give the path of a file that is put on the machine by other means, in quotes: "/run/secrets/…".'';
       }
       {
         assertion = exposingItems == [ ];
-        message = ''
-          services.hlsswarm.settings: a secret of ${lib.concatStringsSep ", " exposingItems} would lie in the Nix store, where everybody on this machine can read it. Put headers into a file of their own and name it by header-file; a password does not belong into a URL here.'';
+        message = "services.hlsswarm.settings: a secret of ${lib.concatStringsSep ", " exposingItems} would lie in the Nix store, where everybody on this machine can read it. Put headers into a file of their own and name it by header-file; a password does not belong into a URL here.";
       }
       {
         assertion = addresses.isOff apiAddress || cfg.settings.api.token-file != null;
-        message = ''
-          services.hlsswarm: over TCP (settings.api.listen = "${apiAddress}") anybody could steer the rig. Give apiTokenFile, or leave settings.api.listen "off" and use the socket.'';
+        message = ''services.hlsswarm: over TCP (settings.api.listen = "${apiAddress}") anybody could steer the rig. Give apiTokenFile, or leave settings.api.listen "off" and use the socket.'';
       }
       {
         assertion = cfg.openFirewall -> reachable != [ ];
-        message = ''
-          services.hlsswarm.openFirewall opens nothing: all of the rig listens on loopback (${lib.concatStringsSep ", " listening}). Say where others find it, such as settings.metrics.listen = "0.0.0.0:9090".'';
+        message = ''services.hlsswarm.openFirewall opens nothing: all of the rig listens on loopback (${lib.concatStringsSep ", " listening}). Say where others find it, such as settings.metrics.listen = "0.0.0.0:9090".'';
       }
       {
         assertion = builtins.elem cfg.settings.manager [
@@ -228,8 +226,7 @@ in
           "auto"
           "system"
         ];
-        message = ''
-          services.hlsswarm.settings.manager = "${toString cfg.settings.manager}": the service speaks to the machine's own systemd. Leave it out.'';
+        message = ''services.hlsswarm.settings.manager = "${toString cfg.settings.manager}": the service speaks to the machine's own systemd. Leave it out.'';
       }
     ];
 
@@ -279,9 +276,9 @@ in
         cfg.ffmpeg
         cfg.nginx
       ];
-      environment = lib.optionalAttrs (cfg.clientFfmpeg != null) {
-        HLSSWARM_FFMPEG_MINIMAL = lib.getExe cfg.clientFfmpeg;
-      };
+      # Empty is none; not set would be that of the package.
+      environment.HLSSWARM_FFMPEG_MINIMAL =
+        if cfg.clientFfmpeg == null then "" else lib.getExe cfg.clientFfmpeg;
       # A new file is applied while everything runs, and a new program takes over what runs. To stop
       # the service, as NixOS does with what has changed, would end the rig.
       reloadTriggers = [ cfg.configFile ];

@@ -98,13 +98,11 @@ in
     assertions = [
       {
         assertion = cfg.openFirewall -> !addresses.isLoopback cfg.address;
-        message = ''
-          services.hlsswarm.testOrigin.openFirewall opens port ${toString cfg.port}, but the origin listens on ${cfg.address} alone: nobody else gets there. Leave address out, or give one that others reach.'';
+        message = "services.hlsswarm.testOrigin.openFirewall opens port ${toString cfg.port}, but the origin listens on ${cfg.address} alone: nobody else gets there. Leave address out, or give one that others reach.";
       }
       {
         assertion = cfg.tlsNames != [ ] -> cfg.tls;
-        message = ''
-          services.hlsswarm.testOrigin.tlsNames: without tls = true there is no certificate to put names into.'';
+        message = "services.hlsswarm.testOrigin.tlsNames: without tls = true there is no certificate to put names into.";
       }
       {
         assertion =
@@ -112,8 +110,7 @@ in
             nginx = config.services.nginx;
           in
           nginx.enable -> cfg.port != nginx.defaultHTTPListenPort or 80;
-        message = ''
-          services.hlsswarm.testOrigin.port: ${toString cfg.port} is that of services.nginx. Choose another port; the test origin brings a web server of its own.'';
+        message = "services.hlsswarm.testOrigin.port: ${toString cfg.port} is that of services.nginx. Choose another port; the test origin brings a web server of its own.";
       }
     ];
 
@@ -137,7 +134,9 @@ in
 
     services.prometheus.exporters.nginx = lib.mkIf cfg.exporter.enable {
       enable = true;
-      scrapeUri = "${if cfg.tls then "https" else "http"}://${addresses.hereOf cfg.address}:${toString cfg.port}/nginx_status";
+      scrapeUri = "${
+        if cfg.tls then "https" else "http"
+      }://${addresses.hereOf cfg.address}:${toString cfg.port}/nginx_status";
       # The certificate is one that the origin has made for itself.
       sslVerify = !cfg.tls;
       listenAddress = if cfg.exporter.openFirewall then "0.0.0.0" else "127.0.0.1";

@@ -37,8 +37,7 @@ let
   clientsOf = swarm: if swarm.clients == null then 10 else swarm.clients;
   tasks = cfg.clients * tasksPerClient + 50;
   open = cfg.clients * connectionsPerClient;
-  closed =
-    cfg.clients * requestsPerTargetDuration * rememberedSeconds / cfg.targetDurationSeconds;
+  closed = cfg.clients * requestsPerTargetDuration * rememberedSeconds / cfg.targetDurationSeconds;
 
   listening =
     map addresses.portOf (
@@ -49,7 +48,16 @@ let
     )
     ++ map (origin: if origin.port == null then 8080 else origin.port) (
       lib.filter isOn rig.settings.origin
-    );
+    )
+    ++ watching;
+  # What looks at the rig, as monitoring.nix sets it up.
+  inherit (config.services) grafana prometheus;
+  inherit (prometheus) exporters;
+  watching =
+    lib.optional prometheus.enable prometheus.port
+    ++ lib.optional exporters.node.enable exporters.node.port
+    ++ lib.optional exporters.nginx.enable exporters.nginx.port
+    ++ lib.optional grafana.enable grafana.settings.server.http_port;
 in
 {
   imports = [ ./swarm.nix ];
@@ -77,7 +85,8 @@ in
     ephemeralPorts = flag ''
       Whether clients may use ports from 1024 on (`net.ipv4.ip_local_port_range`). A connection takes
       one for each pair of our address and the origin's, and Linux gives 28232 by default. Ports that
-      the rig listens on are reserved, so that no client is in the way of a restart.
+      the rig, Prometheus, its exporters and Grafana listen on are reserved, so that no client is in
+      the way of a restart.
     '';
 
     timeWaitReuse = flag ''
@@ -120,8 +129,7 @@ in
     assertions = [
       {
         assertion = !config.boot.isContainer;
-        message = ''
-          services.hlsswarm.tuning: a container cannot set limits of the kernel. Enable it on the machine that the container runs on, and leave it out here.'';
+        message = "services.hlsswarm.tuning: a container cannot set limits of the kernel. Enable it on the machine that the container runs on, and leave it out here.";
       }
     ];
 

@@ -93,6 +93,7 @@ def test_outputs_have_the_names_that_the_documentation_tells(copy: Path) -> None
         }
         checks = set(outputs["checks"][system])
         assert checks >= {"hlsswarm", "ffmpeg-minimal", "formatting", "rig-lab-swarm"}
+        assert {name for name in outputs["packages"][system] if "container" in name} <= checks
         assert set(outputs["devShells"][system]) == {"default"}
     assert set(outputs["checks"]["x86_64-linux"]) >= {"vm-smoke", "vm-two-machines"}
     assert set(outputs["nixosModules"]) == {

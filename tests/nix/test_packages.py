@@ -10,11 +10,13 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from hlsswarm.ffmpeg_minimal.build import options
 from hlsswarm.places import MINIMAL_FFMPEG_ENVIRONMENT
 from hlsswarm.units.embedded import SYSTEMD_ENVIRONMENT
 from tests.lab.apt_tree import REPOSITORY
-from tests.nix.private_nix import NIXPKGS, evaluate
+from tests.nix.private_nix import NIXPKGS, STUB, evaluate
 
 NIXPKGS_NAMES = {"ffmpeg": "ffmpeg-headless", "nginx-light": "nginx"}
 """Debian's packages, where nixpkgs calls them otherwise."""
@@ -44,6 +46,8 @@ def test_the_minimal_ffmpeg_has_the_options_of_the_build_on_debian() -> None:
 def test_its_tls_library_is_the_one_that_the_options_name() -> None:
     assert "--enable-mbedtls" in options()
     assert package("map (p: p.pname) own.ffmpeg-minimal.buildInputs") == ["mbedtls"]
+    # As on Debian: its other two parts are named in `Requires.private` alone.
+    assert "--pkg-config-flags=--static" in package("own.ffmpeg-minimal.configureFlags")
 
 
 def test_python_libraries_are_those_of_the_project() -> None:
@@ -74,6 +78,8 @@ def test_no_unit_names_a_program_that_nixos_does_not_have(tmp_path: Path) -> Non
     assert absolute_programs(tree) == {"/bin/sh"}
     specs = (tree / "core/service_specs.py").read_text()
     assert re.search(r'_KILL = "/nix/store/[^"]+/bin/kill"', specs)
+    programs_module = (tree / "programs.py").read_text()
+    assert re.search(r'Path\("/nix/store/[^"]+/truetype/DejaVuSans.ttf"\)', programs_module)
 
 
 def test_the_command_finds_what_it_needs() -> None:
@@ -106,6 +112,16 @@ def test_images_differ_from_those_of_the_containerfile_in_what_they_are_made_of_
     assert set(config["ExposedPorts"]) == ports
     assert config["Cmd"] == ["--help"]
     assert package("own.test-origin-container.image.config.Cmd") == ["origin", "run"]
+
+
+@pytest.mark.skipif(NIXPKGS != STUB, reason="nixpkgs keeps no text of what it joins")
+def test_the_image_has_the_group_that_nginx_runs_as() -> None:
+    """nixpkgs' nginx, made where only `nogroup` is there, ends at once where it is missing."""
+    lines = package(
+        "pkgs.lib.concatMap (p: p.arguments.override.extraGroupLines or [ ])"
+        " own.swarm-container.image.contents"
+    )
+    assert lines == ["nogroup:x:65534:"]
 
 
 def test_the_image_with_systemd_is_told_to_end_and_asked_for_its_health_as_the_other_one() -> None:

@@ -72,6 +72,15 @@ def test_what_listens_keeps_its_port() -> None:
     assert reserved == "8088,9090,9180"
 
 
+def test_what_looks_at_the_rig_keeps_its_port_as_well() -> None:
+    rig = """services.hlsswarm = {
+      testOrigin = { enable = true; exporter.enable = true; };
+      monitoring.enable = true;
+    };"""
+    reserved = _tuned("", rig)["sysctl"]["net.ipv4.ip_local_reserved_ports"]
+    assert reserved == "3000,8080,9090,9091,9100,9113"
+
+
 @pytest.mark.parametrize("name", OFF)
 def test_each_can_be_left_out(name: str) -> None:
     before = _tuned("inotify = false;" if name == "inotify" else "")["sysctl"]

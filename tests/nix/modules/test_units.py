@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hlsswarm.places import MINIMAL_FFMPEG_ENVIRONMENT
 from tests.nix.modules.support import UnitRoot, machine, read_unit
 from tests.nix.private_nix import NIXPKGS, NixError, evaluate
 from tests.support import REPOSITORY
@@ -80,6 +81,14 @@ def test_a_change_is_a_reload_and_an_upgrade_never_a_stop() -> None:
         " reloads = builtins.length config.systemd.services.hlsswarm.reloadTriggers; }",
     )
     assert found == {"stopIfChanged": False, "reloads": 1}
+
+
+def test_clients_have_an_ffmpeg_of_their_own_unless_they_are_to_have_none() -> None:
+    variable = f"config.systemd.services.hlsswarm.environment.{MINIMAL_FFMPEG_ENVIRONMENT}"
+    assert re.search("-ffmpeg-minimal[^/]*/bin/ffmpeg$", machine(RIG, variable))
+    # The package's command sets what is not set, and leaves alone what is empty.
+    without = f"{{ imports = [ ({RIG}) ]; services.hlsswarm.clientFfmpeg = null; }}"
+    assert machine(without, variable) == ""
 
 
 def test_systemd_understands_it(root: UnitRoot) -> None:

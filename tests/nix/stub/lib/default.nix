@@ -45,10 +45,7 @@ let
       start >= 0 && builtins.substring start (-1) text == suffix;
     removePrefix =
       prefix: text:
-      if hasPrefix prefix text then
-        builtins.substring (builtins.stringLength prefix) (-1) text
-      else
-        text;
+      if hasPrefix prefix text then builtins.substring (builtins.stringLength prefix) (-1) text else text;
     removeSuffix =
       suffix: text:
       if hasSuffix suffix text then
@@ -90,8 +87,7 @@ let
     versionOlder = a: b: builtins.compareVersions b a == 1;
     versionAtLeast = a: b: !versionOlder a b;
     isStringLike =
-      value:
-      isString value || isPath value || isAttrs value && (value ? outPath || value ? __toString);
+      value: isString value || isPath value || isAttrs value && (value ? outPath || value ? __toString);
     toInt = text: builtins.fromJSON (head (match "[ \t]*0*(-?[0-9]+)[ \t]*" text));
     fileContents = path: removeSuffix "\n" (builtins.readFile path);
   };
@@ -127,9 +123,9 @@ let
     mergeAttrsList = foldl' (a: b: a // b) { };
     cartesianProduct =
       sets:
-      foldl' (
-        all: name: concatMap (set: map (value: set // { ${name} = value; }) sets.${name}) all
-      ) [ { } ] (attrNames sets);
+      foldl' (all: name: concatMap (set: map (value: set // { ${name} = value; }) sets.${name}) all) [
+        { }
+      ] (attrNames sets);
   };
 
   lists = rec {
@@ -154,7 +150,8 @@ let
     last = list: elemAt list (length list - 1);
     imap0 = f: list: builtins.genList (n: f n (elemAt list n)) (length list);
     imap1 = f: list: builtins.genList (n: f (n + 1) (elemAt list n)) (length list);
-    range = first: past: if first > past then [ ] else builtins.genList (n: first + n) (past - first + 1);
+    range =
+      first: past: if first > past then [ ] else builtins.genList (n: first + n) (past - first + 1);
     unique = foldl' (seen: value: if builtins.elem value seen then seen else seen ++ [ value ]) [ ];
     subtractLists = gone: filter (value: !builtins.elem value gone);
     intersectLists = kept: filter (value: builtins.elem value kept);
@@ -168,7 +165,8 @@ let
     naturalSort = builtins.sort builtins.lessThan;
     sortOn = key: builtins.sort (a: b: key a < key b);
     count = wanted: list: length (filter wanted list);
-    take = number: list: builtins.genList (elemAt list) (if number < length list then number else length list);
+    take =
+      number: list: builtins.genList (elemAt list) (if number < length list then number else length list);
     allUnique = list: length (unique list) == length list;
     groupBy = builtins.groupBy;
   };
@@ -186,9 +184,15 @@ let
     version = "stub";
     trivial.release = "26.11";
     release = "26.11";
-    throwIf = condition: message: value: if condition then throw message else value;
-    throwIfNot = condition: message: value: if condition then value else throw message;
-    warnIf = condition: message: value: if condition then builtins.trace message value else value;
+    throwIf =
+      condition: message: value:
+      if condition then throw message else value;
+    throwIfNot =
+      condition: message: value:
+      if condition then value else throw message;
+    warnIf =
+      condition: message: value:
+      if condition then builtins.trace message value else value;
     makeBinPath = makePath "bin";
     makeLibraryPath = makePath "lib";
     makeSearchPath = makePath;
@@ -217,7 +221,11 @@ let
   };
 
   # Without the rest of nixpkgs nobody looks at them.
-  named = names: attrsets.genAttrs names (name: { shortName = name; });
+  named =
+    names:
+    attrsets.genAttrs names (name: {
+      shortName = name;
+    });
   metadata = {
     licenses = named [
       "mit"

@@ -118,9 +118,9 @@ let
     mkOption {
       type = if nullable then lib.types.nullOr lib.types.package else lib.types.package;
       description = "The ${name} package to use. ${extraDescription}";
-      ${if default == null then null else "default"} = lib.attrByPath (lib.toList default) (
-        throw "pkgs.${toString default} is not in the stub"
-      ) packages;
+      ${if default == null then null else "default"} =
+        lib.attrByPath (lib.toList default) (throw "pkgs.${toString default} is not in the stub")
+          packages;
     };
   showOption = concatStringsSep ".";
   showFiles = definitions: concatStringsSep ", " (map (d: "`${toString d.file}'") definitions);
@@ -205,9 +205,9 @@ let
             if builtins.functionArgs content == { } then
               arguments
             else
-              mapAttrs (
-                name: _: arguments.${name} or (throw "Modules are given no argument `${name}'.")
-              ) (lib.filterAttrs (name: optional: !optional || arguments ? ${name}) (builtins.functionArgs content))
+              mapAttrs (name: _: arguments.${name} or (throw "Modules are given no argument `${name}'.")) (
+                lib.filterAttrs (name: optional: !optional || arguments ? ${name}) (builtins.functionArgs content)
+              )
               // arguments
           )
         else
@@ -241,9 +241,10 @@ let
       // specialArgs;
       all = collect arguments modules;
       freeforms = filter (type: type != null) (map (module: module.freeform) all);
-      evaluated =
-        level prefix (map (m: m.options) all) (map (m: { inherit (m) file; value = m.config; }) all)
-          (if freeforms == [ ] then null else head freeforms);
+      evaluated = level prefix (map (m: m.options) all) (map (m: {
+        inherit (m) file;
+        value = m.config;
+      }) all) (if freeforms == [ ] then null else head freeforms);
     in
     evaluated;
 
@@ -253,18 +254,24 @@ let
     let
       defined = concatMap below definitions;
       declared = namesOf declarations;
-      stray = filter (name: name != "_module" && !elem name declared) (namesOf (map (d: d.value) defined));
+      stray = filter (name: name != "_module" && !elem name declared) (
+        namesOf (map (d: d.value) defined)
+      );
       made = listToAttrs (
         map (name: {
           inherit name;
-          value = node (loc ++ [ name ]) (concatMap (d: if d ? ${name} then [ d.${name} ] else [ ]) declarations) (at name defined);
+          value = node (loc ++ [ name ]) (concatMap (
+            d: if d ? ${name} then [ d.${name} ] else [ ]
+          ) declarations) (at name defined);
         }) declared
       );
       extra =
         if stray == [ ] || freeform == null then
           { }
         else
-          mergeType loc freeform (map (d: d // { value = removeAttrs d.value (declared ++ [ "_module" ]); }) defined);
+          mergeType loc freeform (
+            map (d: d // { value = removeAttrs d.value (declared ++ [ "_module" ]); }) defined
+          );
       lost = head stray;
     in
     {
@@ -319,7 +326,9 @@ in
   mkVMOverride = mkOverride 10;
   mkBefore = mkOrder 500;
   mkAfter = mkOrder 1500;
-  mkAssert = condition: message: content: if condition then content else throw message;
+  mkAssert =
+    condition: message: content:
+    if condition then content else throw message;
   literalExpression = text: {
     _type = "literalExpression";
     inherit text;

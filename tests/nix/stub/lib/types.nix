@@ -45,9 +45,11 @@ let
   last = _: definitions: (lib.last definitions).value;
   values = map (d: d.value);
 
-  joined = name: separator: type name isString {
-    merge = _: definitions: concatStringsSep separator (values definitions);
-  };
+  joined =
+    name: separator:
+    type name isString {
+      merge = _: definitions: concatStringsSep separator (values definitions);
+    };
 
   names = definitions: builtins.attrNames (builtins.foldl' (a: d: a // d.value) { } definitions);
   each =
@@ -96,7 +98,14 @@ let
         same loc definitions;
   };
   # mkIf and the like stand within lists as well.
-  elements = value: map (d: d.value) (lib.modules.discharge { file = "a list"; inherit value; });
+  elements =
+    value:
+    map (d: d.value) (
+      lib.modules.discharge {
+        file = "a list";
+        inherit value;
+      }
+    );
 
   submoduleWith =
     {
@@ -105,7 +114,11 @@ let
       ...
     }:
     type "submodule" (value: isAttrs value || isFunction value || isPath value) {
-      emptyValue = (evalModules { modules = modules ++ [ { _module = { }; } ]; inherit specialArgs; }).config;
+      emptyValue =
+        (evalModules {
+          modules = modules ++ [ { _module = { }; } ];
+          inherit specialArgs;
+        }).config;
       inherit modules;
       merge =
         loc: definitions:
@@ -130,9 +143,7 @@ let
         }).config;
     };
 
-  integers =
-    name: check:
-    type name (value: isInt value && check value) { };
+  integers = name: check: type name (value: isInt value && check value) { };
   either =
     a: b:
     type "either" (value: a.check value || b.check value) {
@@ -196,11 +207,15 @@ rec {
   ) { };
   externalPath = path;
   pathInStore = path;
-  package = type "package" (value: isAttrs value && value ? outPath || isPath value) { merge = last; };
+  package = type "package" (value: isAttrs value && value ? outPath || isPath value) {
+    merge = last;
+  };
   shellPackage = package;
   enum =
     allowed:
-    type "one of ${concatStringsSep ", " (map builtins.toJSON allowed)}" (value: elem value allowed) { };
+    type "one of ${concatStringsSep ", " (map builtins.toJSON allowed)}" (
+      value: elem value allowed
+    ) { };
   nullOr =
     inner:
     type "nullOr" (value: value == null || inner.check value) {
@@ -223,7 +238,12 @@ rec {
           concatMap (
             value:
             let
-              used = effective [ { inherit (d) file; inherit value; } ];
+              used = effective [
+                {
+                  inherit (d) file;
+                  inherit value;
+                }
+              ];
             in
             if used == [ ] then [ ] else [ (mergeType (loc ++ [ "*" ]) element used) ]
           ) d.value

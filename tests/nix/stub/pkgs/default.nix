@@ -32,7 +32,10 @@ let
           pname = arguments.pname or name;
           version = arguments.version or "0";
           src = arguments.src or null;
-          meta = { mainProgram = name; } // arguments.meta or { };
+          meta = {
+            mainProgram = name;
+          }
+          // arguments.meta or { };
           passthru = arguments.passthru or { };
           override = changed: fake name (arguments // { override = changed; });
           overrideAttrs = changed: fake name (arguments // { overridden = changed; });
@@ -112,6 +115,7 @@ let
       buildPythonApplication = arguments: fake arguments.pname arguments;
       buildPythonPackage = arguments: fake arguments.pname arguments;
     };
+  dejavu_fonts = fake "dejavu-fonts" { passthru.minimal = fake "dejavu-fonts-minimal" { }; };
   python3 = fake "python3" { } // {
     pkgs = python3Packages;
     withPackages = choose: fake "python3-env" { packages = choose python3Packages; };
@@ -135,7 +139,12 @@ let
     value;
   format = {
     type = tomlType;
-    generate = name: value: fake name { inherit value; passthru = { inherit value; }; };
+    generate =
+      name: value:
+      fake name {
+        inherit value;
+        passthru = { inherit value; };
+      };
   };
 
   platform = rec {
@@ -161,8 +170,18 @@ let
       name: environment: script:
       fake name (environment // { buildCommand = script; });
     runCommandLocal = functions.runCommand;
-    writeText = name: text: fake name { inherit text; passthru = { inherit text; }; };
-    writeTextDir = path: text: fake (baseNameOf path) { inherit text; passthru = { inherit text; }; };
+    writeText =
+      name: text:
+      fake name {
+        inherit text;
+        passthru = { inherit text; };
+      };
+    writeTextDir =
+      path: text:
+      fake (baseNameOf path) {
+        inherit text;
+        passthru = { inherit text; };
+      };
     writeTextFile = arguments: fake arguments.name arguments;
     writeShellScript = name: text: fake name { inherit text; };
     writeShellScriptBin = name: text: fake name { inherit text; };
@@ -213,10 +232,13 @@ let
     in
     content (builtins.intersectAttrs wanted set // changed);
 
-  all = named // functions // {
-    inherit python3 python3Packages;
-    python3Minimal = python3;
-    pkgs = all;
-  };
+  all =
+    named
+    // functions
+    // {
+      inherit dejavu_fonts python3 python3Packages;
+      python3Minimal = python3;
+      pkgs = all;
+    };
 in
 all

@@ -16,6 +16,23 @@ let
         default = { };
       }
     );
+  # These options, and any other.
+  open =
+    options:
+    mkOption {
+      type = types.submodule {
+        freeformType = types.anything;
+        inherit options;
+      };
+      default = { };
+    };
+  enable = lib.mkEnableOption "it";
+  port =
+    default:
+    mkOption {
+      type = types.port;
+      inherit default;
+    };
   wrong = map (a: a.message) (lib.filter (a: !a.assertion) config.assertions);
   toplevel =
     if wrong != [ ] then
@@ -78,48 +95,60 @@ in
       "settings"
       "oomd"
     ];
-    environment = free [
-      "etc"
-      "variables"
-      "sessionVariables"
-    ] // {
-      systemPackages = mkOption {
-        type = types.listOf types.package;
-        default = [ ];
+    environment =
+      free [
+        "etc"
+        "variables"
+        "sessionVariables"
+      ]
+      // {
+        systemPackages = mkOption {
+          type = types.listOf types.package;
+          default = [ ];
+        };
       };
-    };
-    networking = free [
-      "interfaces"
-      "nftables"
-      "hosts"
-    ] // {
-      hostName = mkOption {
-        type = types.str;
-        default = "nixos";
-      };
-      useNetworkd = mkOption {
-        type = types.bool;
-        default = false;
-      };
-      useDHCP = mkOption {
-        type = types.bool;
-        default = true;
-      };
-      firewall = {
-        enable = mkOption {
+    networking =
+      free [
+        "interfaces"
+        "nftables"
+        "hosts"
+      ]
+      // {
+        hostName = mkOption {
+          type = types.str;
+          default = "nixos";
+        };
+        useNetworkd = mkOption {
+          type = types.bool;
+          default = false;
+        };
+        useDHCP = mkOption {
           type = types.bool;
           default = true;
         };
-        allowedTCPPorts = mkOption {
-          type = types.listOf types.port;
-          default = [ ];
-          apply = ports: lib.naturalSort (lib.unique ports);
+        firewall = {
+          enable = mkOption {
+            type = types.bool;
+            default = true;
+          };
+          allowedTCPPorts = mkOption {
+            type = types.listOf types.port;
+            default = [ ];
+            apply = ports: lib.naturalSort (lib.unique ports);
+          };
         };
       };
-    };
     boot = {
       kernel.sysctl = mkOption {
-        type = types.attrsOf (types.nullOr (types.oneOf [ types.bool types.int types.str ]));
+        type = types.attrsOf (
+          types.nullOr (
+            types.oneOf [
+              types.bool
+              types.int
+              types.str
+            ]
+          )
+        );
         default = { };
       };
       kernelModules = mkOption {
@@ -131,7 +160,8 @@ in
       "initrd"
       "loader"
       "tmp"
-    ] // {
+    ]
+    // {
       extraModprobeConfig = mkOption {
         type = types.lines;
         default = "";
@@ -145,41 +175,50 @@ in
         default = false;
       };
     };
-    security = free [
-      "sudo"
-      "pam"
-      "acme"
-    ] // {
-      polkit.enable = mkOption {
-        type = types.bool;
-        default = false;
+    security =
+      free [
+        "sudo"
+        "pam"
+        "acme"
+      ]
+      // {
+        polkit.enable = mkOption {
+          type = types.bool;
+          default = false;
+        };
+        polkit.extraConfig = mkOption {
+          type = types.lines;
+          default = "";
+        };
       };
-      polkit.extraConfig = mkOption {
-        type = types.lines;
-        default = "";
-      };
-    };
     services =
-      lib.genAttrs
-        [
-          "prometheus"
-          "grafana"
-          "nginx"
-          "journald"
-          "openssh"
-          "getty"
-          "logind"
-        ]
-        (
-          _:
-          mkOption {
-            type = types.submodule {
-              freeformType = types.anything;
-              options.enable = lib.mkEnableOption "it";
+      lib.genAttrs [
+        "nginx"
+        "journald"
+        "openssh"
+        "getty"
+        "logind"
+      ] (_: open { inherit enable; })
+      // {
+        prometheus = open {
+          inherit enable;
+          port = port 9090;
+          exporters = open {
+            node = open {
+              inherit enable;
+              port = port 9100;
             };
-            default = { };
-          }
-        );
+            nginx = open {
+              inherit enable;
+              port = port 9113;
+            };
+          };
+        };
+        grafana = open {
+          inherit enable;
+          settings = open { server = open { http_port = port 3000; }; };
+        };
+      };
     system = {
       build.toplevel = mkOption {
         type = types.package;
@@ -209,7 +248,6 @@ in
   ];
 
   config.systemd.units = lib.mapAttrs' (
-    name: service:
-    lib.nameValuePair "${name}.service" { text = import ./unit-text.nix lib service; }
+    name: service: lib.nameValuePair "${name}.service" { text = import ./unit-text.nix lib service; }
   ) config.systemd.services;
 }

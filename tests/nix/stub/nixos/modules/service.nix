@@ -48,7 +48,15 @@ in
     unitConfig = section;
     serviceConfig = section;
     environment = mkOption {
-      type = types.attrsOf (types.nullOr (types.oneOf [ types.str types.path types.package ]));
+      type = types.attrsOf (
+        types.nullOr (
+          types.oneOf [
+            types.str
+            types.path
+            types.package
+          ]
+        )
+      );
       default = { };
     };
     path = mkOption {

@@ -2,13 +2,13 @@
 lib: service:
 let
   word = value: if builtins.isBool value then lib.boolToString value else toString value;
-  assignment =
-    name: value:
-    lib.concatMapStrings (one: "${name}=${word one}\n") (lib.toList value);
+  assignment = name: value: lib.concatMapStrings (one: "${name}=${word one}\n") (lib.toList value);
   section =
     name: values:
     "[${name}]\n"
-    + lib.concatStringsSep "" (lib.mapAttrsToList assignment (lib.filterAttrs (_: v: v != null) values));
+    + lib.concatStringsSep "" (
+      lib.mapAttrsToList assignment (lib.filterAttrs (_: v: v != null) values)
+    );
   list = name: units: lib.optionalAttrs (units != [ ]) { ${name} = lib.concatStringsSep " " units; };
   some = name: value: lib.optionalAttrs (value != null && value != "") { ${name} = value; };
 in
