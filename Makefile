@@ -92,8 +92,8 @@ microvm-swarm: setup packages-vm ## a swarm as a MicroVM, of that origin or of U
 	@$(BIN)/python -m tests.lab.vm_micro swarm $(if $(URL),--url $(URL)) \
 	  $(if $(CLIENTS),--clients $(CLIENTS)) $(MICROVM_FLAGS)
 
-vm-image: setup packages-vm ## disk, kernel and initramfs: Debian trixie with hlsswarm installed
-	@$(BIN)/python -m tests.lab.vm_image
+vm-image: setup packages-vm ## Debian trixie with hlsswarm: disk, kernel, and how QEMU boots it
+	@$(BIN)/python -m tests.lab.vm_appliance
 
 ### To ship
 # Puts it on this machine (or below DESTDIR): program, service, configuration. Nothing is started.
