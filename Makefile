@@ -20,13 +20,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 # What Debian calls what we need: to run, to build pystemd, and to test.
-PACKAGES_RUN := systemd ffmpeg nginx-light
+PACKAGES_RUN := systemd ffmpeg nginx-light procps
 PACKAGES_BUILD := python3-venv python3-dev gcc libc6-dev pkg-config libsystemd-dev
 # What `hlsswarm ffmpeg build` needs besides.
 PACKAGES_FFMPEG := make dpkg-dev xz-utils libmbedtls-dev
 # What images are built and run with.
 PACKAGES_CONTAINERS := buildah podman runc
-PACKAGES_TEST := $(PACKAGES_FFMPEG) dbus dbus-user-session libpam-systemd util-linux procps iproute2 openssl openssh-server chromium fonts-dejavu-core
+PACKAGES_TEST := $(PACKAGES_FFMPEG) dbus dbus-user-session libpam-systemd util-linux iproute2 openssl openssh-server chromium fonts-dejavu-core
 # Tests do so on a base that mmdebstrap makes.
 PACKAGES_TEST += $(PACKAGES_CONTAINERS) mmdebstrap debian-archive-keyring
 

@@ -97,3 +97,11 @@ def test_targets_install_what_they_need_and_no_more() -> None:
     assert "python3-venv" in installed_by("build")
     assert installed_by("containers") == {"buildah", "podman", "runc"}
     assert {"buildah", "podman", "runc", "mmdebstrap"} <= installed_by("packages-test")
+
+
+def test_what_units_run_is_installed() -> None:
+    """A small Debian has no /bin/kill, and systemd reports a reload that fails."""
+    unit = (REPOSITORY / "systemd" / "hlsswarm.service").read_text()
+    assert "ExecReload=/bin/kill " in unit
+    assert "procps" in installed_by("packages")
+    assert " procps " in (REPOSITORY / "containers" / "Containerfile").read_text()
