@@ -106,7 +106,7 @@ install: ## program and service on this machine (PREFIX, DESTDIR)
 	$(if $(DESTDIR),,$(call install_missing,$(PACKAGES_RUN) $(PACKAGES_BUILD)))
 	@# What an earlier build has left there would be installed along.
 	rm -rf build/lib build/bdist.*
-	$(PYTHON) -m venv build/pip
+	$(PYTHON) -m venv --clear build/pip
 	build/pip/bin/python -m pip install -q --disable-pip-version-check --upgrade \
 	  --target $(DESTDIR)$(LIBDIR) .
 	install -d $(DESTDIR)$(BINDIR)
@@ -131,7 +131,7 @@ install: ## program and service on this machine (PREFIX, DESTDIR)
 build: ## the Python package: dist/*.whl and *.tar.gz
 	$(call install_missing,python3-venv)
 	@rm -rf build/lib build/bdist.* dist
-	@$(PYTHON) -m venv build/pip
+	@$(PYTHON) -m venv --clear build/pip
 	@build/pip/bin/python -m pip install -q --disable-pip-version-check build
 	@build/pip/bin/python -m build --outdir dist . >/dev/null
 	@ls dist/*
