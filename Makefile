@@ -20,13 +20,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 # What Debian calls what we need: to run, to build pystemd, and to test.
-PACKAGES_RUN := systemd ffmpeg nginx-light
+PACKAGES_RUN := systemd ffmpeg nginx-light procps
 PACKAGES_BUILD := python3-venv python3-dev gcc libc6-dev pkg-config libsystemd-dev
 # What `hlsswarm ffmpeg build` needs besides.
 PACKAGES_FFMPEG := make dpkg-dev xz-utils libmbedtls-dev
-PACKAGES_TEST := $(PACKAGES_FFMPEG) dbus dbus-user-session libpam-systemd util-linux procps iproute2 openssl openssh-server chromium fonts-dejavu-core
-# Images are built and run by tests: buildah, podman, and a base by mmdebstrap.
-PACKAGES_TEST += buildah podman runc mmdebstrap debian-archive-keyring
+# What images are built and run with.
+PACKAGES_CONTAINERS := buildah podman runc
+PACKAGES_TEST := $(PACKAGES_FFMPEG) dbus dbus-user-session libpam-systemd util-linux iproute2 openssl openssh-server chromium fonts-dejavu-core
+# Tests do so on a base that mmdebstrap makes.
+PACKAGES_TEST += $(PACKAGES_CONTAINERS) mmdebstrap debian-archive-keyring
 
 # What the disk of a virtual machine is made with; QEMU is unpacked, not installed.
 PACKAGES_VM := mmdebstrap e2fsprogs debian-archive-keyring
@@ -43,7 +45,8 @@ ORIGINS := test-origin-low-latency test-origin-4k-abr test-origin-stress
 
 .PHONY: help setup demo dev install clean test-origin $(ORIGINS) test-origin-stop \
   microvm-check-kvm microvm-origin microvm-swarm vm-image containers build ffmpeg-minimal \
-  test check lint format test-versions vm-test nix-check bench packages packages-test packages-vm
+  test check lint format test-versions vm-test nix-check bench packages packages-containers \
+  packages-test packages-vm
 
 # A line of help is a target and, behind two #, what it does; a group begins with a line of three.
 help:
@@ -74,9 +77,11 @@ test-origin: setup ## the test origin on port PORT: 720p, segments of 2 s
 test-origin-low-latency: setup ## 720p, segments of 1 s
 test-origin-4k-abr: setup ## five renditions up to 2160p, encoded once and played in a loop
 test-origin-stress: setup ## four small renditions, segments of 1 s: many requests
-test-origin-4k-abr: ORIGIN_FLAGS += --encode once
+# A variable of its own: one that is given on the command line is not added to. Given flags come
+# after it, so that they have the last word.
+test-origin-4k-abr: ENCODED := --encode once
 $(ORIGINS):
-	@$(BIN)/hlsswarm origin start --profile $(@:test-origin-%=%) --port $(PORT) $(ORIGIN_FLAGS)
+	@$(BIN)/hlsswarm origin start --profile $(@:test-origin-%=%) --port $(PORT) $(ENCODED) $(ORIGIN_FLAGS)
 
 test-origin-stop: setup ## end it
 	@$(BIN)/hlsswarm origin stop --port $(PORT)
@@ -92,8 +97,8 @@ microvm-swarm: setup packages-vm ## a swarm as a MicroVM, of that origin or of U
 	@$(BIN)/python -m tests.lab.vm_micro swarm $(if $(URL),--url $(URL)) \
 	  $(if $(CLIENTS),--clients $(CLIENTS)) $(MICROVM_FLAGS)
 
-vm-image: setup packages-vm ## disk, kernel and initramfs: Debian trixie with hlsswarm installed
-	@$(BIN)/python -m tests.lab.vm_image
+vm-image: setup packages-vm ## Debian trixie with hlsswarm: disk, kernel, and how QEMU boots it
+	@$(BIN)/python -m tests.lab.vm_appliance
 
 ### To ship
 # Puts it on this machine (or below DESTDIR): program, service, configuration. Nothing is started.
@@ -101,7 +106,7 @@ install: ## program and service on this machine (PREFIX, DESTDIR)
 	$(if $(DESTDIR),,$(call install_missing,$(PACKAGES_RUN) $(PACKAGES_BUILD)))
 	@# What an earlier build has left there would be installed along.
 	rm -rf build/lib build/bdist.*
-	$(PYTHON) -m venv build/pip
+	$(PYTHON) -m venv --clear build/pip
 	build/pip/bin/python -m pip install -q --disable-pip-version-check --upgrade \
 	  --target $(DESTDIR)$(LIBDIR) .
 	install -d $(DESTDIR)$(BINDIR)
@@ -123,9 +128,10 @@ install: ## program and service on this machine (PREFIX, DESTDIR)
 	  journalctl --update-catalog; systemctl daemon-reload; }
 	@echo "Edit /etc/hlsswarm/hlsswarm.toml, then: systemctl enable --now hlsswarm"
 
-build: $(BIN)/python ## the Python package: dist/*.whl and *.tar.gz
+build: ## the Python package: dist/*.whl and *.tar.gz
+	$(call install_missing,python3-venv)
 	@rm -rf build/lib build/bdist.* dist
-	@$(PYTHON) -m venv build/pip
+	@$(PYTHON) -m venv --clear build/pip
 	@build/pip/bin/python -m pip install -q --disable-pip-version-check build
 	@build/pip/bin/python -m build --outdir dist . >/dev/null
 	@ls dist/*
@@ -136,7 +142,7 @@ ffmpeg-minimal: setup ## an ffmpeg that only plays, for cheaper clients
 	@$(BIN)/hlsswarm ffmpeg build
 
 # The docker format keeps the health check. BASE is asked for at a registry, unless it is here.
-containers: packages-test ## the two images, by buildah: docs/containers.md  (BASE=image)
+containers: packages-containers ## the two images, by buildah: docs/containers.md  (BASE=image)
 	buildah build --format=docker $(if $(BASE),--build-arg BASE=$(BASE)) $(CONTAINER_FLAGS) \
 	  -t hlsswarm -f containers/Containerfile .
 	buildah build --format=docker $(if $(BASE),--build-arg BASE=$(BASE)) $(CONTAINER_FLAGS) \
@@ -214,6 +220,9 @@ packages:
 
 packages-vm:
 	$(call install_missing,$(PACKAGES_VM))
+
+packages-containers:
+	$(call install_missing,$(PACKAGES_CONTAINERS))
 
 packages-test:
 	$(call install_missing,$(PACKAGES_TEST))

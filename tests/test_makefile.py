@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 
 import pytest
@@ -13,7 +14,7 @@ KNOWN = (
     *("microvm-check-kvm", "microvm-origin", "dev", "build", "check"),
 )
 """What the older Go tool's users type."""
-UNTOLD = {"help", "packages", "packages-test", "packages-vm"}
+UNTOLD = {"help", "packages", "packages-containers", "packages-test", "packages-vm"}
 """Parts of others."""
 
 
@@ -66,3 +67,41 @@ def test_help_fits_a_terminal_and_shows_no_variable_of_make() -> None:
 def test_a_test_origin_has_its_profile_and_port(target: str, profile: str) -> None:
     command = made("-n", target, "PORT=8099").splitlines()[-1]
     assert f"origin start --profile {profile} --port 8099" in command
+
+
+@pytest.mark.parametrize(
+    ("flags", "end"),
+    [
+        ((), "--encode once"),
+        (("ORIGIN_FLAGS=--listen 0.0.0.0",), "--encode once --listen 0.0.0.0"),
+        (("ORIGIN_FLAGS=--encode live",), "--encode once --encode live"),  # the last one counts
+    ],
+)
+def test_the_ladder_of_five_is_encoded_once_whatever_else_is_asked(
+    flags: tuple[str, ...], end: str
+) -> None:
+    command = made("-n", "test-origin-4k-abr", *flags).rstrip().splitlines()[-1]
+    assert command.rstrip().endswith(end)
+    other = made("-n", "test-origin-stress", *flags).splitlines()[-1]
+    assert "--encode once" not in other
+
+
+def installed_by(target: str) -> set[str]:
+    """The packages that a target's first step looks for."""
+    commands = made("-n", target).replace("\\\n", " ")
+    found = re.findall(r"for package in ([^;]*);", commands)
+    return set(" ".join(found).split())
+
+
+def test_targets_install_what_they_need_and_no_more() -> None:
+    assert "python3-venv" in installed_by("build")
+    assert installed_by("containers") == {"buildah", "podman", "runc"}
+    assert {"buildah", "podman", "runc", "mmdebstrap"} <= installed_by("packages-test")
+
+
+def test_what_units_run_is_installed() -> None:
+    """A small Debian has no /bin/kill, and systemd reports a reload that fails."""
+    unit = (REPOSITORY / "systemd" / "hlsswarm.service").read_text()
+    assert "ExecReload=/bin/kill " in unit
+    assert "procps" in installed_by("packages")
+    assert " procps " in (REPOSITORY / "containers" / "Containerfile").read_text()

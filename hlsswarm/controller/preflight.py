@@ -43,6 +43,10 @@ _HINT = "Open the URL in a player first, or use --skip-preflight to start all th
 _URL_SAFE = "".join(chr(code) for code in range(0x21, 0x7F))
 
 
+class StreamAbsentError(PreflightError):
+    """No stream is there, or not yet: another look may find it."""
+
+
 @dataclass(frozen=True)
 class Stream:
     """What the playlist says of the stream that a client is to play."""
@@ -127,7 +131,7 @@ def look_at(look: Look) -> Stream:
         seen |= set(fetched_urls(text, media_url))
     _check_hosts(look, seen)
     if not playlist.segments:
-        raise PreflightError(f"The playlist at {url} has no segments (yet).", hint=_HINT)
+        raise StreamAbsentError(f"The playlist at {url} has no segments (yet).", hint=_HINT)
     target = playlist.target_duration
     dated = not playlist.is_endlist and playlist.segments[-1].current_program_date_time is not None
     lengths = [segment.duration or 0.0 for segment in playlist.segments]
@@ -210,7 +214,7 @@ def _variant_url(url: str, base: str, uri: str | None) -> str:
 
 def _parse(url: str, text: str) -> m3u8.M3U8:
     if not text.strip():
-        raise PreflightError(f"What {url} answers is empty.", hint=_HINT)
+        raise StreamAbsentError(f"What {url} answers is empty.", hint=_HINT)
     if not text.lstrip("\ufeff").startswith("#EXTM3U"):
         raise PreflightError(
             f"What {url} answers is not an HLS playlist: it does not begin with #EXTM3U.",
@@ -335,7 +339,7 @@ def _told(url: str, error: BaseException) -> HlsSwarmError:
             reason = f"{error.code} {_plain(first)}".strip()
         if 300 <= error.code < 400:
             return PreflightError(f"{url} redirects to nowhere ({reason}).", hint=_HINT)
-        return PreflightError(f"The origin answers {reason} for {url}.", hint=_HINT)
+        return StreamAbsentError(f"The origin answers {reason} for {url}.", hint=_HINT)
     refused = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(refused, ssl.SSLCertVerificationError):
         return PreflightError(
@@ -343,9 +347,9 @@ def _told(url: str, error: BaseException) -> HlsSwarmError:
             hint="--ca-file names an authority to accept; without --tls-verify none is checked.",
         )
     if isinstance(error, urllib.error.URLError):
-        return PreflightError(f"{url} cannot be reached: {_words(error.reason)}.", hint=_HINT)
+        return StreamAbsentError(f"{url} cannot be reached: {_words(error.reason)}.", hint=_HINT)
     if isinstance(error, (OSError, http.client.HTTPException, ValueError)):
-        return PreflightError(f"{url} cannot be reached: {_words(error)}.", hint=_HINT)
+        return StreamAbsentError(f"{url} cannot be reached: {_words(error)}.", hint=_HINT)
     raise error
 
 

@@ -16,10 +16,11 @@ from hlsswarm.controller.fault_schedule import FaultSchedule, Injector, check_fa
 from hlsswarm.controller.figures import RunFigures
 from hlsswarm.controller.machine_check import check_machine
 from hlsswarm.controller.opening import allow_files, opened
-from hlsswarm.controller.preflight import Look, Stream, look_at, select_unseen
+from hlsswarm.controller.preflight import Look, Stream, select_unseen
 from hlsswarm.controller.recorder import Recorder
 from hlsswarm.controller.showing import Say, metrics_served, progress_shown, say_beginning
 from hlsswarm.controller.stopper import Stopper
+from hlsswarm.controller.stream_wait import awaited
 from hlsswarm.controller.swarm import Swarm
 from hlsswarm.controller.trust import tls_context
 from hlsswarm.controller.waiting import until_one_ends
@@ -63,7 +64,11 @@ def run(
     if plan.client.trust.ca_file is not None:
         tls_context(plan.client.trust)  # a file that is no authority's is found before the start
     look = Look.of(plan, program.path)
-    stream = select_unseen(look) if plan.skip_preflight else look_at(look)
+    stream = (
+        select_unseen(look)
+        if plan.skip_preflight
+        else awaited(look, plan.wait_for_stream_seconds, say)
+    )
     plan = plan_for(plan, stream)
     if not plan.skip_preflight:
         check_machine(plan, stream, say)

@@ -94,6 +94,8 @@ class Plan:
     skip_preflight: bool = False
     variant: VariantWish = "all"
     probe_failure: ProbeFailure = "fallback"
+    wait_for_stream_seconds: float = 0.0
+    """How long to ask again for a stream that is not there yet; 0 looks once."""
     resolve_address: str | None = None
     """What the URL's host name stands for, for the clients."""
     dangerous: bool = False
@@ -144,6 +146,11 @@ class Plan:
             raise UsageError("--summary-interval must be above 0.", hint="Give, say, 5s.")
         if self.client.timeout_seconds <= 0:
             raise UsageError("--timeout must be above 0.", hint="Give, say, 15s.")
+        if self.wait_for_stream_seconds and self.skip_preflight:
+            raise UsageError(
+                "--wait-for-stream looks at the stream, and --skip-preflight does not.",
+                hint="Give one of the two.",
+            )
 
     def _check_clients(self) -> None:
         most = CLIENTS_MAX if self.segment.is_whole else ALL_CLIENTS_MAX

@@ -77,6 +77,7 @@ def plan_of(
         skip_preflight=skip_preflight,
         variant=values["variant"],
         probe_failure=values["probe_failure"],
+        wait_for_stream_seconds=values["wait_for_stream"],
         resolve_address=values["resolve"],
         dangerous=values["dangerous"],
         allow_hosts=functools.reduce(operator.add, values["allow_host"] or (), Hosts()),

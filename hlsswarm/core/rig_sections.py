@@ -155,6 +155,8 @@ _OF_A_RUN = _defaults(RUN_SETTINGS)
 _OF_ONE_RUN = (
     *("run-id", "manager", "metrics", "per-client-metrics", "summary-interval"),
     *("nginx-metrics", "origin-metrics", "fault", "json", "out", "start-at"),
+    # A swarm that is kept waits for its stream for good.
+    "wait-for-stream",
 )
 """What has its place in a run that ends, and none in a swarm that is kept."""
 _OF_A_REPORT = (

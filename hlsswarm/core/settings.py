@@ -191,6 +191,15 @@ RUN_SETTINGS: tuple[Setting, ...] = (
         "fallback or fail",
     ),
     Setting(
+        "wait-for-stream",
+        "stream",
+        "how long to ask again for a stream that is not there yet; 0: look once",
+        duration,
+        0.0,
+        "TIME",
+        DURATION,
+    ),
+    Setting(
         "resolve",
         "stream",
         "address that the URL's host name stands for, for the clients alone",

@@ -3,7 +3,8 @@
     apt's source package ─► source.sed ─► configure.options ─► make
                               ─► CACHE/ffmpeg-minimal/VERSION-HASH/ffmpeg
 
-A client with it needs a fifth of the memory and an eighth of the CPU at its start (docs/client.md).
+A client with it needs a quarter of the memory and a fifth of the CPU at its start
+(docs/performance.md).
 Linked statically: thousands of processes share its pages, and none waits for a dynamic linker.
 apt checks the archive's signature and the .dsc, dpkg-source the checksums that the .dsc has.
 Knows nothing of units; what uses it: telemetry/ffmpeg_program.

@@ -96,6 +96,7 @@ def test_every_setting_takes_one_dash_or_two() -> None:
         "measure": "light",
         "variant": "highest",
         "probe-failure": "fail",
+        "wait-for-stream": "2m",
         "resolve": "127.0.0.2",
         "header": "X-Test: yes",
         "pace": "realtime",

@@ -139,30 +139,39 @@ def test_a_rig_with_systemd_as_the_first_process_needs_no_privilege(
     url = f"http://127.0.0.1:{port}/stream.m3u8"
     file = tmp_path / "hlsswarm.toml"
     changes = [word.removeprefix("--set=") for word in SMALL]
-    file.write_text(
+    rig = (
         f'[metrics]\nlisten = "127.0.0.1:{metrics}"\n'
         f'[[origin]]\nname = "main"\nport = {port}\nset = {json.dumps(changes)}\n'
-        f'[[swarm]]\nname = "watch"\nurl = "{url}"\nclients = 2\n'
+        f'[[swarm]]\nname = "watch"\nurl = "{url}"\nclients = '
     )
+    file.write_text(f"{rig}2\n")
     identity = engine.done(
         *("run", "--detach", "--tty", "--read-only", "--systemd=always"),
-        *(f"--volume={file}:/etc/hlsswarm/hlsswarm.toml:ro", SYSTEMD_IMAGE),
+        *(f"--volume={tmp_path}:/etc/hlsswarm:ro", SYSTEMD_IMAGE),
     ).out.strip()
 
-    def plays() -> bool:
+    def plays(clients: int) -> bool:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics", timeout=2) as answer:
                 text = answer.read().decode()
         except OSError:
             return False
-        return bool(
-            re.search(r'^hlsswarm_clients\{.*state="streaming".*\} 2\.0$', text, re.MULTILINE)
-        )
+        series = rf'^hlsswarm_clients\{{.*state="streaming".*\}} {clients}\.0$'
+        return bool(re.search(series, text, re.MULTILINE))
 
-    wait_for("the rig's clients", plays, timeout_seconds=60)
+    wait_for("the rig's clients", lambda: plays(2), timeout_seconds=60)
+    # As an editor does it: another file by the same name, which a mounted file would not become.
+    replaced = tmp_path / "new"
+    replaced.write_text(f"{rig}3\n")
+    replaced.rename(file)
+    engine.done("exec", identity, "systemctl", "reload", "hlsswarm")
+    wait_for("one client more", lambda: plays(3), timeout_seconds=60)
     words = ("run", "--clients=2", "--duration=4s", "--metrics=off", url)
     run = engine.done("exec", identity, "hlsswarm", *words)
     assert "(system manager)" in run.out
+    if not Path("/sys/fs/cgroup/cgroup.controllers").exists():
+        # cgroup v1: systemd has its own tree here and no controllers, which is told.
+        assert "Without: enforced memory, " in run.out
     assert "Verdict: healthy" in run.out
     state = engine("exec", identity, "systemctl", "is-system-running")
     assert state.out.strip() == "running"

@@ -6,6 +6,7 @@ files can be meant, not that they have been run.
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -89,9 +90,29 @@ def test_compose_means_a_run_and_an_origin() -> None:
     assert (given["clients"], given["duration"]) == (20, 300.0)
     assert len(given["threshold"]) == 2
     assert given["url"].startswith("http://origin:8080/")
+    assert given["wait_for_stream"] > 0, "it starts together with its origin"
     origin = services["origin"]
     assert read_by_hlsswarm(origin["command"], {"HLSSWARM_PROFILE": "default"})
     assert origin["ports"] == ["127.0.0.1:8080:8080"]
+
+
+def test_compose_asks_for_health_itself() -> None:
+    """An image in OCI's own format has no HEALTHCHECK."""
+    asked = re.search(r"HEALTHCHECK (.*) CMD (.*)", (CONTAINERS / "Containerfile").read_text())
+    assert asked is not None
+    for name in ("origin", "swarm"):
+        check = dict(composed()["services"][name]["healthcheck"])
+        assert check.pop("test") == ["CMD", *json.loads(asked[2])]
+        flags = " ".join(f"--{key.replace('_', '-')}={value}" for key, value in check.items())
+        assert flags == asked[1]
+
+
+def test_grafana_is_told_where_prometheus_is() -> None:
+    services = composed()["services"]
+    source = yaml.safe_load((REPOSITORY / "monitoring/grafana/datasource.yml").read_text())
+    assert source["datasources"][0]["url"] == "${PROMETHEUS_URL}"
+    assert services["grafana"]["environment"]["PROMETHEUS_URL"] == "http://prometheus:9090"
+    assert "PROMETHEUS_URL=" in (REPOSITORY / "docs" / "monitoring.md").read_text()
 
 
 @pytest.mark.parametrize("thing", OBJECTS, ids=lambda o: f"{o['kind']}-{o['metadata']['name']}")
@@ -113,6 +134,7 @@ def test_each_pod_has_its_share() -> None:
     assert job["completions"] == job["parallelism"] == int(values["JOB_COMPLETIONS"])
     given = read_by_hlsswarm(container["args"], values)
     assert given["clients"] == 200
+    assert given["wait_for_stream"] > 0, "it is scheduled together with its origin"
     # Kubernetes fills in a variable only when it stands before.
     names = list(values)
     assert names.index("JOB_COMPLETION_INDEX") < names.index("HLSSWARM_OUT")
@@ -120,6 +142,14 @@ def test_each_pod_has_its_share() -> None:
     report = container_of("Job", "hlsswarm-report")
     pods = range(job["completions"])
     assert report["args"] == ["report", *(f"/results/{pod}" for pod in pods)]
+
+
+def test_a_pods_verdict_ends_no_other_pod() -> None:
+    job = kubernetes_object("Job", "hlsswarm")["spec"]
+    # batch/v1: its backoffLimit is then without bound, and one index fails by itself.
+    assert job["backoffLimitPerIndex"] == 0
+    assert "backoffLimit" not in job
+    assert job["template"]["spec"]["restartPolicy"] == "Never"
 
 
 def test_the_service_finds_the_origin_and_the_swarm_the_service() -> None:

@@ -107,10 +107,10 @@ def test_memory() -> None:
 
 def test_cpu() -> None:
     ramp = check("CPU of the ramp", cpus=2.0)
-    assert (ramp.level, ramp.command) == (Level.WARN, "--ramp-rate 20")
-    assert ramp.sentence == "The ramp will keep 3.5 processors busy, of 2."
+    assert (ramp.level, ramp.command) == (Level.WARN, "--ramp-rate 14")
+    assert ramp.sentence == "The ramp will keep 5 processors busy, of 2."
     all_at_once = dataclasses.replace(NEEDS, ramp_rate_per_second=0)
-    assert check("CPU of the ramp", all_at_once).needed == pytest.approx(70)
+    assert check("CPU of the ramp", all_at_once).needed == pytest.approx(100)
     assert check("CPU of the clients", cpus=1.0).level is Level.WARN
 
 

@@ -40,6 +40,7 @@ def test_an_emulated_processor_encodes_little_unless_asked() -> None:
     ]
     assert [origin["profile"] for origin in origins] == ["default", "default", "4k-abr"]
     assert ["set" in origin for origin in origins] == [False, True, False]
+    assert [origin.get("encode", "live") for origin in origins] == ["live", "once", "once"]
 
 
 def test_ports_of_both_guests_differ_and_are_only_the_loopbacks() -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 from tests.lab.apt_tree import CACHE, REPOSITORY
 from tests.lab.vm_image import Image, ImageError, built
 from tests.lab.vm_machine import Machine, MachineFailed, workplace
-from tests.lab.vm_qemu import Qemu, Settings, accelerator, unpacked_qemu
+from tests.lab.vm_qemu import RIG, Qemu, Settings, accelerator, unpacked_qemu
 from tests.support import free_port
 
 SCRIPTS = REPOSITORY / "tests" / "vm"
@@ -49,10 +49,8 @@ def machines_of(script: Path) -> list[Settings]:
     }
     names = sorted(rigs) or ["machine"]
     lan = tuple(names) if len(names) > 1 else ()
-    target = "/etc/hlsswarm/hlsswarm.toml"
     return [
-        Settings(name, {target: rigs[name].read_text()} if name in rigs else {}, lan)
-        for name in names
+        Settings(name, {RIG: rigs[name].read_text()} if name in rigs else {}, lan) for name in names
     ]
 
 

@@ -2,15 +2,13 @@
 
 Knows how to make it from packages, with nothing mounted: mmdebstrap unpacks the base (apt with a
 configuration of its own, the mirror that this machine uses), `make install` puts hlsswarm in, and
-mke2fs makes a file system of the tree. Needs root, and from apt: mmdebstrap, e2fsprogs. Knows
-nothing of QEMU.
+mke2fs makes a file system of the tree. Needs root, and from apt: mmdebstrap, e2fsprogs. It is
+x86-64's. Knows nothing of QEMU.
 
     base      Debian's packages and our few files        made anew when they change
     wheels    hlsswarm's libraries for that Debian       made anew when pyproject.toml names others
     image     base + what `make install` puts in: disk,  made anew when hlsswarm's source changes
               kernel and initramfs
-
-`python -m tests.lab.vm_image` builds what is missing and prints the paths.
 """
 
 from __future__ import annotations
@@ -310,21 +308,3 @@ def _trim(base: Path) -> None:
     (base / "etc/hostname").unlink(missing_ok=True)
     for key in (base / "etc/ssh").glob("ssh_host_*"):  # each machine makes its own
         key.unlink()
-
-
-def main() -> int:
-    """Build, and say where."""
-    if os.geteuid() != 0:
-        print("vm_image: building an image needs root.", file=sys.stderr)
-        return 1
-    try:
-        image = built()
-    except ImageError as error:
-        print(f"vm_image: {error}", file=sys.stderr)
-        return 1
-    print(f"disk:   {image.disk}\nkernel: {image.kernel}\ninitrd: {image.initrd}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

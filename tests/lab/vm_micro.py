@@ -28,7 +28,7 @@ from hlsswarm.ffmpeg_minimal.debian import NotFetchedError
 from tests.lab.vm_image import ImageError, built
 from tests.lab.vm_kvm import trouble
 from tests.lab.vm_machine import Machine, MachineFailed, workplace
-from tests.lab.vm_qemu import HOST, MachineType, Settings, accelerator, unpacked_qemu
+from tests.lab.vm_qemu import HOST, RIG, MachineType, Settings, accelerator, unpacked_qemu
 
 ORIGIN_PORT = 17080
 ORIGIN_PORTS = {ORIGIN_PORT: 8080, 17122: 22, 17090: 9090}
@@ -39,6 +39,8 @@ _EMULATED: Mapping[str, object] = {
     "set": ["720p.frame_rate=4", "720p.width=160", "720p.height=90"],
 }
 """What an emulated processor can encode."""
+_ENCODED: Mapping[str, Mapping[str, object]] = {"4k-abr": {"encode": "once"}}
+"""What takes more than a machine has while it plays, as `make test-origin-4k-abr` has it."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,9 @@ class Guest:
 
 def origin_guest(profile: str | None, *, emulated: bool) -> Guest:
     """A test origin; in emulation a small picture, unless a profile was asked for."""
-    chosen = {"profile": profile or "default"} if profile or not emulated else _EMULATED
+    chosen: Mapping[str, object] = _EMULATED
+    if profile or not emulated:
+        chosen = {"profile": profile or "default", **_ENCODED.get(profile or "", {})}
     origin = {"name": "main", "listen": "0.0.0.0", "port": 8080, **chosen}
     url = f"http://127.0.0.1:{ORIGIN_PORT}/stream.m3u8"
     told = [f"It plays: {url}", f"Try: hlsswarm run --clients 5 --duration 20s {url}"]
@@ -81,7 +85,7 @@ def settings_of(
     keys = arguments.ssh_key.read_text() if arguments.ssh_key else None
     return Settings(
         f"microvm-{name}",
-        {"/etc/hlsswarm/hlsswarm.toml": tomli_w.dumps(guest.rig)},
+        {RIG: tomli_w.dumps(guest.rig)},
         forwards=guest.ports,
         machine_type=arguments.machine,
         memory_mib=arguments.memory,

@@ -26,6 +26,8 @@ MachineType = Literal["q35", "microvm"]
 _PACKAGES = ("qemu-system-x86", "qemu-utils", "seabios", "ipxe-qemu")
 _USER_ADDRESS = "10.0.2.15::10.0.2.2:255.255.255.0"
 """Of a guest behind QEMU's user network: address, server, router, mask."""
+RIG = "/etc/hlsswarm/hlsswarm.toml"
+"""The rig's file, in a guest."""
 HOST = "10.0.2.2"
 """The host's loopback, as such a guest sees it."""
 
@@ -95,13 +97,17 @@ def tmpfiles_lines(settings: Settings) -> str:
     hosts = ["127.0.0.1 localhost", f"127.0.1.1 {settings.name}"]
     if settings.lan:
         hosts = hosts[:1] + [f"{lan_address(n)} {name}" for n, name in enumerate(settings.lan)]
-    lines = [_file_line("f+~", "/etc/hosts", "\n".join(hosts) + "\n")]
-    lines += [_file_line("f~", path, text) for path, text in settings.files.items()]
+    lines = [file_line("f+~", "/etc/hosts", _encoded("\n".join(hosts) + "\n"))]
+    lines += [file_line("f~", path, _encoded(text)) for path, text in settings.files.items()]
     return "\n".join(lines) + "\n"
 
 
-def _file_line(kind: str, path: str, text: str) -> str:
-    encoded = base64.b64encode(text.encode()).decode()
+def _encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def file_line(kind: str, path: str, encoded: str) -> str:
+    """tmpfiles.d(5): a file with this content, in base64."""
     return f"{kind} {path} 0644 root root - {encoded}"
 
 
@@ -134,9 +140,24 @@ def qemu_options(
 
     Paths of the machine's own are relative to `directory`, as a socket's name may not be long.
     """
-    micro = settings.machine_type == "microvm"
-    bus = "device" if micro else "pci"
+    credentials = {name: f"credential.{name}" for name in ("tmpfiles.extra", *settings.credentials)}
+    return [
+        *hardware(settings, image, accelerators=accelerators),
+        *credential_words(credentials),
+        *disk(settings, "file=disk.qcow2,cache=unsafe"),
+        *consoles(
+            settings,
+            log="file,id=log,path=console.log,append=on",
+            shell="socket,id=shell,path=shell.sock,server=on,wait=off",
+        ),
+        *network(settings, lan_port),
+    ]
+
+
+def hardware(settings: Settings, image: Image, *, accelerators: str) -> list[str]:
+    """The machine, its kernel and the kernel's words. Accelerators are tried in their order."""
     # Without a clock of its own a guest is in 1970; acpi=on is how Debian's kernel finds virtio.
+    micro = settings.machine_type == "microvm"
     machine = "microvm,acpi=on,rtc=on" if micro else settings.machine_type
     options = ["-name", settings.name, "-machine", machine]
     options += ["-m", str(settings.memory_mib), "-smp", str(settings.processors)]
@@ -144,19 +165,37 @@ def qemu_options(
         options += ["-accel", "tcg,thread=multi,tb-size=512" if name == "tcg" else name]
     options += ["-cpu", "max", "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot"]
     options += ["-kernel", str(image.kernel), "-initrd", str(image.initrd)]
-    options += ["-append", " ".join(kernel_words(settings))]
-    for name in ("tmpfiles.extra", *settings.credentials):
-        credential = f"name=opt/io.systemd.credentials/{name},file=credential.{name}"
-        options += ["-fw_cfg", credential]
-    options += ["-drive", "file=disk.qcow2,if=none,id=disk,cache=unsafe"]
-    options += ["-device", f"virtio-blk-{bus},drive=disk", "-device", f"virtio-rng-{bus}"]
-    options += ["-chardev", "file,id=log,path=console.log,append=on", "-serial", "chardev:log"]
-    options += ["-chardev", "socket,id=shell,path=shell.sock,server=on,wait=off"]
-    options += ["-device", f"virtio-serial-{bus}", "-device", "virtconsole,chardev=shell"]
-    return [*options, *_network(settings, bus, lan_port)]
+    return [*options, "-append", " ".join(kernel_words(settings))]
 
 
-def _network(settings: Settings, bus: str, lan_port: int) -> list[str]:
+def credential_words(files: Mapping[str, str]) -> list[str]:
+    """systemd credentials by their names, each from a file."""
+    options = []
+    for name, path in files.items():
+        options += ["-fw_cfg", f"name=opt/io.systemd.credentials/{name},file={path}"]
+    return options
+
+
+def _bus(settings: Settings) -> str:
+    return "device" if settings.machine_type == "microvm" else "pci"
+
+
+def disk(settings: Settings, file: str) -> list[str]:
+    """The root file system, and randomness."""
+    bus = _bus(settings)
+    options = ["-drive", f"{file},if=none,id=disk"]
+    return [*options, "-device", f"virtio-blk-{bus},drive=disk", "-device", f"virtio-rng-{bus}"]
+
+
+def consoles(settings: Settings, *, log: str, shell: str) -> list[str]:
+    """Where the kernel's and systemd's messages go, and the line of vm-shell.service."""
+    options = ["-chardev", log, "-serial", "chardev:log", "-chardev", shell]
+    return [*options, "-device", f"virtio-serial-{_bus(settings)}",
+            "-device", "virtconsole,chardev=shell"]  # fmt: skip
+
+
+def network(settings: Settings, lan_port: int = 0) -> list[str]:
+    """That of a test's machines, a user network with forwarded ports, or none."""
     number = 0
     if settings.lan:
         number = settings.lan.index(settings.name)
@@ -168,6 +207,7 @@ def _network(settings: Settings, bus: str, lan_port: int) -> list[str]:
         back = "user,id=net" + "".join(f",hostfwd=tcp:127.0.0.1:{h}-:{g}" for h, g in pairs)
     else:
         return []
+    bus = _bus(settings)
     rom = ",romfile=" if bus == "pci" else ""
     mac = f"52:54:00:12:01:{number + 1:02x}"
     return ["-netdev", back, "-device", f"virtio-net-{bus},netdev=net,mac={mac}{rom}"]

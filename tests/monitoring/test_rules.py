@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +28,15 @@ def test_promtool_accepts_rules_and_configuration() -> None:
     assert f"{len(rules())} rules found" in checked.stdout
     checked = promtool("check", "config", MONITORING / "prometheus.yml")
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_promtool_accepts_what_compose_gives_prometheus(tmp_path: Path) -> None:
+    """The files as its service mounts them, side by side."""
+    for path in (REPOSITORY / "containers" / "prometheus.yml", RULES):
+        shutil.copy(path, tmp_path)
+    checked = promtool("check", "config", tmp_path / "prometheus.yml")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "1 rule files found" in checked.stdout
 
 
 def test_every_alert_fires_when_it_should() -> None:

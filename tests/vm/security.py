@@ -5,6 +5,7 @@ METRICS = "curl -sf http://127.0.0.1:9090/metrics"
 CLIENT = "hlsswarm-watch-client-0001.service"
 ENCODER = "hlsswarm-origin8080-encoder-stress.service"
 SERVER = "hlsswarm-origin8080-nginx.service"
+TOKEN = "/etc/hlsswarm/token"
 # At most; 10 is no walls at all.
 SCORES = {CLIENT: 1.5, ENCODER: 2.5, SERVER: 3.5, "hlsswarm.service": 2.0}
 
@@ -21,6 +22,13 @@ def in_group(unit, command):
 
 
 start_all()
+
+with subtest("the API has a token, made on the machine"):
+    # Until it is there the service ends and is started again; it refuses one that others may read.
+    machine.succeed(
+        "mkdir -p /etc/hlsswarm",
+        f"umask 077; od -An -N16 -tx1 /dev/urandom | tr -d ' \\n' >{TOKEN}",
+    )
 
 with subtest("the rig plays, and nothing that a sandbox needs is missing"):
     machine.wait_for_unit("hlsswarm.service")
@@ -73,5 +81,31 @@ with subtest("who may steer: members of the group, by the socket and by systemct
     machine.succeed(f"runuser -u member -- {reload}")
     machine.fail(f"runuser -u stranger -- {reload}")
     # A transient unit is root's right in effect, and nobody was given it.
-    machine.fail("runuser -u member -- systemd-run --no-ask-password -q /bin/true")
+    machine.succeed("systemd-run -q true")
+    machine.fail("runuser -u member -- systemd-run --no-ask-password -q true")
+    machine.fail("runuser -u stranger -- systemd-run --no-ask-password -q true")
     machine.fail("runuser -u stranger -- cat /var/lib/hlsswarm/rig-state.json")
+
+with subtest("the API over TCP: 200 with the token, 401 without"):
+    machine.wait_for_open_port(8443)
+
+    def answer(path, *headers):
+        """The status of an answer; headers are words of the shell."""
+        given = " ".join(f"-H {header}" for header in headers)
+        url = f"http://127.0.0.1:8443{path}"
+        return machine.succeed(
+            f"curl -s -m 30 -o /dev/null -w '%{{http_code}}' {given} {url}"
+        ).strip()
+
+    right = f'"Authorization: Bearer $(cat {TOKEN})"'
+    assert answer("/v1/rig", right) == "200"
+    assert answer("/v1/rig") == "401"
+    assert answer("/v1/rig", "'Authorization: Bearer 0123456789abcdef'") == "401"
+    # Not even whether there is such a path.
+    assert answer("/v1/nothing") == "401"
+    assert answer("/metrics") == "401"
+    assert answer("/healthz") == "200"
+    # A page of elsewhere whose name was made to lead here.
+    assert answer("/v1/rig", right, "'Host: elsewhere.example'") == "403"
+    machine.fail(f"runuser -u stranger -- cat {TOKEN}")
+    machine.fail(f"journalctl --no-pager -o cat | grep -F -f {TOKEN}")
