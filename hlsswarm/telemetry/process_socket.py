@@ -164,21 +164,30 @@ class ProcessSocket:
         if self.gather_seconds and self._speaking is not None:
             loop = asyncio.get_running_loop()
             loop.remove_reader(self._speaking.fileno())
-            loop.call_later(self.gather_seconds, self._listen_again)
+            loop.call_later(self.gather_seconds, self._gathered)
         else:
             self._hear_speaking()
 
-    def _listen_again(self) -> None:
-        if self._speaking is not None:
-            self._hear_speaking()
-            asyncio.get_running_loop().add_reader(self._speaking.fileno(), self._spoken)
+    def _gathered(self) -> None:
+        """Hear what was gathered. Where many speak, gather on: a turn of the loop for each."""
+        if self._speaking is None:
+            return
+        loop = asyncio.get_running_loop()
+        if self._hear_speaking() and self.gather_seconds:
+            loop.call_later(self.gather_seconds, self._gathered)
+        elif self._speaking is not None:
+            loop.add_reader(self._speaking.fileno(), self._spoken)
 
-    def _hear_speaking(self) -> None:
-        if self._speaking is not None:
-            for descriptor, _ in self._speaking.poll(0):
-                # One that was heard a moment ago may have ended another's connection.
-                if (connection := self._connections.get(descriptor)) is not None:
-                    connection.hear()
+    def _hear_speaking(self) -> bool:
+        """Whether anybody has spoken."""
+        if self._speaking is None:
+            return False
+        spoken = self._speaking.poll(0)
+        for descriptor, _ in spoken:
+            # One that was heard a moment ago may have ended another's connection.
+            if (connection := self._connections.get(descriptor)) is not None:
+                connection.hear()
+        return bool(spoken)
 
     def forget(self, descriptor: int) -> None:
         """A connection has ended, or is left to others; its descriptor is still open."""

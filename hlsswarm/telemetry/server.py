@@ -15,10 +15,10 @@ from hlsswarm.telemetry.client import ClientTelemetry, TelemetryTotals
 from hlsswarm.telemetry.parser import FFmpegLogParser
 from hlsswarm.telemetry.process_socket import Keeper, ProcessSocket
 
-_GATHER_SECONDS = 0.05
-"""For what may be read late: light measuring, which times no request, and lines that tell their own
-time. A player's stall is told from 0.1 s on (core.playhead).
-"""
+_LIGHT_GATHER_SECONDS = 0.05
+"""Light measuring times no request; a player's stall is told from 0.1 s on (core.playhead)."""
+_STAMPED_GATHER_SECONDS = 0.1
+"""Lines that tell their own time: only the end of a process is learnt so much later."""
 
 
 class Observer(Protocol):
@@ -57,7 +57,8 @@ class TelemetryServer(ProcessSocket):
 
     def read_at_leisure(self, *, stamped: bool) -> None:
         """Gather what is said, if its time does not matter or is told by itself (`stamped`)."""
-        self.gather_seconds = 0.0 if self.measure == "exact" and not stamped else _GATHER_SECONDS
+        at_once = 0.0 if self.measure == "exact" else _LIGHT_GATHER_SECONDS
+        self.gather_seconds = _STAMPED_GATHER_SECONDS if stamped else at_once
 
     def _heard(self, unit: str | None, pid: int) -> _ClientHearer:
         """Whoever speaks is heard; what is said by no client of ours counts for nobody."""
