@@ -214,6 +214,22 @@ def test_what_was_on_its_way_at_the_stop_may_be_missing() -> None:
     assert broken({**SUMMARY, "segments": {**summary["segments"], "requests": 240}}, LINES) != set()
 
 
+def test_a_stop_is_one_moment_for_segments_and_playlists() -> None:
+    playlist = line(ended_at=1398.0, uri="/stream.m3u8", body_bytes=266, seconds=0.0)
+    stopped = line(ended_at=1398.1, complete=False, body_bytes=9)
+    summary = copy.deepcopy(SUMMARY)
+    summary["segments"]["requests"] += 1
+    summary["segments"]["duration_seconds"]["count"] = 200
+    for count, figures in ((149, set[str]()), (148, {"playlists arrived whole"})):
+        summary["playlists"]["requests"] = 158
+        summary["playlists"]["duration_seconds"]["count"] = count
+        assert broken(summary, [*LINES, playlist, stopped]) == figures
+    # Long before the stop nothing was on its way.
+    early = dataclasses.replace(playlist, ended_at=1390.0)
+    summary["playlists"]["duration_seconds"]["count"] = 149
+    assert broken(summary, [*LINES, early, stopped]) == {"playlists arrived whole"}
+
+
 def test_the_log_is_read_with_what_nginx_could_not_see(tmp_path: Path) -> None:
     def logged(agent: str, port: int, msec: float) -> str:
         fields = {

@@ -84,12 +84,11 @@ class ProcessSocket:
         hear: Callable[[str | None, int], Hearer],
         *,
         keeper: Keeper | None = None,
-        gather_seconds: float = 0.0,
     ) -> None:
         self.path = path
         self.hear = hear
         self._keeper = keeper
-        self.gather_seconds = gather_seconds
+        self.gather_seconds = 0.0
         self._socket: socket.socket | None = None
         self._speaking: select.epoll | None = None
         self._connections: dict[int, _Connection] = {}
@@ -170,8 +169,6 @@ class ProcessSocket:
 
     def _gathered(self) -> None:
         """Hear what was gathered. Where many speak, gather on: a turn of the loop for each."""
-        if self._speaking is None:
-            return
         loop = asyncio.get_running_loop()
         if self._hear_speaking() and self.gather_seconds:
             loop.call_later(self.gather_seconds, self._gathered)

@@ -51,7 +51,7 @@ class TelemetryServer(ProcessSocket):
     ) -> None:
         super().__init__(path, self._heard, keeper=keeper)
         self.totals = totals
-        self._observer = observer
+        self.observer = observer
         self.measure: Measure = measure
         self.read_at_leisure(stamped=False)
 
@@ -62,12 +62,12 @@ class TelemetryServer(ProcessSocket):
 
     def _heard(self, unit: str | None, pid: int) -> _ClientHearer:
         """Whoever speaks is heard; what is said by no client of ours counts for nobody."""
-        sink = self._observer.telemetry_of(unit) if unit else None
+        sink = self.observer.telemetry_of(unit) if unit else None
         if sink is None:
             unit = None
             self.totals.unattributed_connections += 1
             sink = ClientTelemetry(self.totals)
-        return _ClientHearer(self, self._observer, sink, unit=unit, pid=pid)
+        return _ClientHearer(self, sink, unit=unit, pid=pid)
 
 
 class _ClientHearer:
@@ -76,7 +76,6 @@ class _ClientHearer:
     def __init__(
         self,
         server: TelemetryServer,
-        observer: Observer,
         sink: ClientTelemetry,
         *,
         unit: str | None,
@@ -84,7 +83,7 @@ class _ClientHearer:
     ) -> None:
         now = asyncio.get_running_loop().time()
         self._server = server
-        self._observer = observer
+        self._observer = server.observer
         self._totals = server.totals
         self._sink = sink
         self._parser = FFmpegLogParser(sink, measure=server.measure, began=now)
@@ -97,7 +96,8 @@ class _ClientHearer:
         else:
             sink.process_started(now)
         if unit is not None:
-            (observer.process_goes_on if goes_on else observer.process_started)(unit, pid)
+            tell = self._observer.process_goes_on if goes_on else self._observer.process_started
+            tell(unit, pid)
 
     def feed(self, data: bytes, now: float) -> None:
         """The next piece of its log."""
